@@ -1,0 +1,1 @@
+"""The archiver of call recordings: listing, walk, catalog, download, accept, store, verify, delete."""

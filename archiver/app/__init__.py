@@ -1,0 +1,1 @@
+"""ROOF: the only place that knows everything."""

@@ -1,0 +1,1 @@
+"""GROUND: frozen data and pure rules. Standard library only; nothing here logs, waits or does I/O."""

@@ -1,0 +1,159 @@
+"""The error tree. An error is named by what to do next, and says in its message the thing, the cause and the fix.
+
+    ArchiverError                      everything that we raise on purpose
+    ├── ConfigError                    stop: the operator must change something            exit 2
+    ├── Transient                      try again, not before ``retry_after``
+    │   ├── Throttled                  the provider said "slow down": the whole credential is silent until then
+    │   ├── Unreachable                no answer: refused, reset, timed out, name not found
+    │   └── NotReady                   the media is not there yet: waiting, which uses no attempt
+    ├── Permanent                      trying again will not help
+    │   └── Gone                       the provider says that the thing does not exist
+    ├── Denied                         the credentials are refused: pause the account, tell the operator
+    ├── ListingError                   a listing that cannot be believed: unknown shape, a loop, a lying page
+    ├── IntegrityError                 what arrived is not the recording: refuse it, try again
+    ├── LeaseLost                      somebody else holds the work now: drop it, change nothing
+    ├── CatalogError                   a catalog that cannot be used                       exit 3
+    │   └── CatalogUnavailable         it may come back: wait for it
+    └── StorageError                   a storage that cannot be used or has no room        exit 3
+        └── KeyTaken                   other bytes lie under the key; they were not replaced
+
+Adapters translate status codes and client exceptions into these, once; the pipeline decides what follows.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+
+class ArchiverError(Exception):
+    """What went wrong, with the facts as attributes.
+
+    ``code`` is a stable word for scripts. ``fix`` says what the reader can do. ``key`` names a configuration key,
+    ``account`` an account, ``request_id`` the provider's id of the failed request (for its support).
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str | None = None,
+        key: str | None = None,
+        account: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.key = key
+        self.account = account
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return f"{self.message} (request {self.request_id})" if self.request_id else self.message
+
+    def facts(self) -> Mapping[str, str]:
+        """The error as scripts read it: ``code`` and ``message``, and ``key``, ``account``, ``fix`` where known."""
+        optional = {"key": self.key, "account": self.account, "fix": self.fix}
+        return {"code": self.code, "message": str(self)} | {name: value for name, value in optional.items() if value}
+
+
+class ConfigError(ArchiverError):
+    """The configuration or the command line is wrong; nothing was requested yet."""
+
+    code = "config"
+
+
+class Transient(ArchiverError):
+    """Trying again may help; ``retry_after`` is the least wait that the other side asked for, if it did."""
+
+    code = "transient"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: timedelta | None = None,
+        account: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, account=account, request_id=request_id)
+        self.retry_after = retry_after
+
+
+class Throttled(Transient):
+    """The provider asked for silence; the limiter of the credential is already frozen when this is raised."""
+
+    code = "throttled"
+
+
+class Unreachable(Transient):
+    """No usable answer came: the connection was refused, reset or timed out, or the name has no address."""
+
+    code = "unreachable"
+
+
+class NotReady(Transient):
+    """The recording is listed, its media is not there yet. Waiting uses no attempt."""
+
+    code = "not_ready"
+
+
+class Permanent(ArchiverError):
+    """The request can never succeed as it stands."""
+
+    code = "permanent"
+
+
+class Gone(Permanent):
+    """The provider says that this recording does not exist (any more)."""
+
+    code = "gone"
+
+
+class Denied(ArchiverError):
+    """The provider refuses the credentials, or the account as a whole."""
+
+    code = "denied"
+
+
+class ListingError(ArchiverError):
+    """A page that cannot be believed. It is never an empty page; the walk ends and is recorded as incomplete."""
+
+    code = "listing"
+
+
+class IntegrityError(ArchiverError):
+    """The bytes that arrived are not the recording: cut, empty, an error page, or no audio at all."""
+
+    code = "integrity"
+
+
+class LeaseLost(ArchiverError):
+    """The lease ran out and somebody else took the work; nothing of ours may be written any more."""
+
+    code = "lease_lost"
+
+
+class CatalogError(ArchiverError):
+    """The catalog cannot be used: wrong schema, newer than the program, permission refused."""
+
+    code = "catalog"
+
+
+class CatalogUnavailable(CatalogError):
+    """The catalog does not answer, or cut the session. Every catalog call may be repeated after this."""
+
+    code = "catalog_unavailable"
+
+
+class StorageError(ArchiverError):
+    """The storage cannot be written or read, or has no room left."""
+
+    code = "storage"
+
+
+class KeyTaken(StorageError):
+    """Another object lies under the key. The new bytes were put aside, the old ones are untouched."""
+
+    code = "key_taken"

@@ -1,0 +1,1 @@
+"""HTTP for all adapters: one layer, one limiter per credential, one place that knows hosts."""

@@ -1,0 +1,1 @@
+"""ISLAND: providers to rehearse with, written from the vendors' pages; imports nothing of ours."""
