@@ -1,1 +1,1 @@
-"""What the pipeline asks of the world. The docstrings are the contract; the suites in tests/contract hold adapters to it."""
+"""What the pipeline asks of the world. The docstrings are the contract, held by tests/contract."""

@@ -1,0 +1,100 @@
+"""What the pipeline asks of a provider. One instance serves one account; all methods may be called concurrently.
+
+Every method may raise ``Transient`` (with ``retry_after`` where the provider named a wait), ``Throttled``,
+``Unreachable``, or ``Denied`` when the provider refuses the account. Every error names the account. No method retries
+or sleeps for a retry; each waits for its turn at the account's pacer. Reading may be repeated at will.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from archiver.model.listing import Cursor, Listing, Page, Window
+from archiver.model.recording import Listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowRule:
+    """A listing that must be asked for by time: windows of at most ``longest`` are read one after the other."""
+
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What this provider can do, as data.
+
+    ``windows`` is None for a listing that has no usable time filter: it is read from end to end.
+    ``can_resume`` says that media may be asked for from an offset.
+    """
+
+    windows: WindowRule | None = None
+    can_resume: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaRequest:
+    """Which media to open. ``attempt`` counts from 0: from 1 on, what may have gone stale (a link) is renewed first.
+
+    ``offset`` and ``validator`` ask to go on where an earlier stream of the same media broke off.
+    """
+
+    recording: Listed
+    attempt: int = 0
+    offset: int = 0
+    validator: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """An open stream of audio.
+
+    ``offset`` is where it really starts: the one asked for, or 0. ``size_bytes`` is the declared length of the whole
+    media, ``validator`` what identifies these bytes when going on later; both None when the provider says nothing.
+    Iterating ``chunks`` raises ``Unreachable`` when the connection breaks or falls silent, and never ends early
+    where the framing shows that something is missing.
+    """
+
+    chunks: AsyncIterator[bytes]
+    size_bytes: int | None
+    content_type: str | None
+    offset: int = 0
+    validator: str | None = None
+
+
+class Provider(Protocol):
+    """One account at one provider."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; never changes."""
+
+    async def identify(self) -> str:
+        """The real id of the account at the provider, the same for ever however the operator names the account."""
+
+    async def listings(self) -> Sequence[Listing]:
+        """The listings to walk, by the contract's names; at least one, names distinct."""
+
+    async def list_page(self, listing: Listing, window: Window, cursor: Cursor | None) -> Page:
+        """The page at ``cursor`` (None: the first one), with ``window`` unchanged over all pages of a walk.
+
+        A row that is no recording we understand is in ``malformed``; the others are in ``rows``. A cursor may be used
+        again later and in another process; positions that shifted meanwhile are noticed and re-read, never skipped.
+
+        Raises: ListingError when the answer has an unknown shape. It is never taken for an empty page.
+        """
+
+    async def retrieve(self, recording: Listed) -> Listed:
+        """The recording as the provider shows it now.
+
+        Raises: Gone when the provider says that it does not exist; ListingError for an unknown shape.
+        """
+
+    def open_media(self, request: MediaRequest) -> AbstractAsyncContextManager[Media]:
+        """The audio, exactly as the provider keeps it: not compressed, redirects followed by the account's rules.
+
+        Raises: NotReady when the recording is there and its media is not; Gone when the recording itself is not;
+        Permanent when the media can never be had (a host that the account does not allow, a link of no use).
+        """
