@@ -94,9 +94,12 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkReport:
-    """How a walk ended. ``listed`` counts distinct ids, of which ``new`` were recorded by it; ``doubt`` is None only
-    for a complete walk."""
+    """How the walk ``id`` ended.
 
+    ``listed`` counts distinct ids, of which ``new`` were recorded by it; ``doubt`` is None only for a complete walk.
+    """
+
+    id: WalkId
     listing: ListingName
     is_complete: bool
     doubt: str | None

@@ -1,5 +1,6 @@
 """Durations, sizes and rates as people write them: ``"15m"``, ``"8MiB"``, ``"10/min"``, and back."""
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -50,7 +51,10 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(0)
     if not parts or rest or any(unit not in _SECONDS for _, unit in parts):
         raise ValueError(f'{text!r} is no duration; write it like "250ms", "90s", "15m", "6h" or "30d"')
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    try:
+        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than time itself") from None
 
 
 def format_duration(duration: timedelta) -> str:
@@ -91,6 +95,8 @@ def parse_rate(text: str) -> Rate:
     try:
         per = period.strip()
         rate = Rate(float(count), parse_duration(per if per[:1].isdigit() else f"1{per}"))
+        if not math.isfinite(rate.count):
+            raise ValueError
     except ValueError:
         rate = Rate(0, timedelta(0))
     if not slash or rate.count <= 0 or rate.period <= timedelta(0):

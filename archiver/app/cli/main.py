@@ -1,0 +1,51 @@
+"""The command ``archiver``. Everything heavy is imported inside the commands, so ``--help`` answers at once."""
+
+import importlib
+from typing import Final
+
+import click
+
+_COMMANDS: Final = {
+    "demo": ("archiver.app.cli.archive", "Try it: sandbox provider, catalog and storage, all embedded."),
+    "backfill": ("archiver.app.cli.archive", "Walk every account once and fetch all that is missing."),
+    "status": ("archiver.app.cli.catalog", "Say per account how far the archive is."),
+    "ls": ("archiver.app.cli.catalog", "List recordings of the catalog."),
+    "migrate": ("archiver.app.cli.catalog", "Bring the catalog's schema up to date."),
+    "sandbox": ("archiver.app.cli.sandbox", "Serve providers to rehearse with."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order in which a newcomer meets them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command; unknown names are answered by click."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command = getattr(module, cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="recording-archiver", prog_name="archiver")
+def main() -> None:
+    """Keep every call recording of your telephony providers: fetched once, proven, and yours for years.
+
+    \b
+    Try it without any account:      archiver demo
+    With a configuration file:       archiver backfill --config config.toml
+    """
+
+
+if __name__ == "__main__":
+    main()

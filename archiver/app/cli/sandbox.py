@@ -1,0 +1,45 @@
+"""``archiver sandbox``: the sandbox providers, for rehearsals."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from archiver.app.cli.running import Common, common_options, run_command
+from archiver.app.signals import Interruption
+
+
+@click.command()
+@common_options
+@click.option("--seed", default=1, show_default=True, help="The same seed serves the same recordings.")
+@click.option("--recordings", default=300, show_default=True, help="How many recordings each provider has.")
+@click.option("--anchor", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="The newest moment; default now.")
+@click.option("--audio-seconds", type=float, metavar="S", help="Give every recording this length.")
+@click.option("--write-config", type=click.Path(path_type=Path), metavar="FILE", help="Write a configuration for it.")
+def sandbox(
+    common: Common,
+    seed: int,
+    recordings: int,
+    anchor: datetime | None,
+    audio_seconds: float | None,
+    write_config: Path | None,
+) -> None:
+    """Serve providers to rehearse with, on loopback, until Ctrl-C.
+
+    When everything answers, one JSON line on stdout says where: urls, ledger (what was served and asked) and control.
+
+    \b
+    Example:
+      archiver sandbox --recordings 50 --write-config sandbox.toml
+      archiver backfill --config sandbox.toml
+    """
+
+    async def body(interruption: Interruption) -> int:
+        from archiver.sandbox.server import SandboxOptions, run
+
+        length = (audio_seconds, audio_seconds) if audio_seconds else None
+        options = SandboxOptions(seed=seed, recordings=recordings, anchor=anchor, audio_seconds=length)
+        await run(options, click.echo, write_config)
+        return 0
+
+    run_command(common, body)

@@ -1,0 +1,1 @@
+"""Configuration: one TOML file, read once into frozen dataclasses. pydantic has its only home here."""

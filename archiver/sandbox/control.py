@@ -1,0 +1,99 @@
+"""The sandbox's own port: ``/ledger`` tells what happened, ``/control`` changes what the providers have."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from json import JSONDecodeError
+from typing import Any, Self
+
+from aiohttp import web
+
+from archiver.sandbox.provider import Provider
+
+_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "add": (lambda value: type(value) is int and value >= 0, "a whole number of recordings"),
+    "delete": (lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value), "a list of ids"),
+    "reset_counts": (lambda value: isinstance(value, bool), "true or false"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What ``/control`` was asked to do. ``add`` is a number for each provider; ``delete`` are recording ids."""
+
+    add: int = 0
+    delete: tuple[str, ...] = ()
+    reset_counts: bool = False
+
+    @classmethod
+    def parse(cls, document: object) -> Self:
+        """Read the posted JSON. Raises: ValueError with a message for the sender."""
+        if not isinstance(document, dict) or not document or not document.keys() <= _RULES.keys():
+            raise ValueError(f"expected an object with some of these keys: {', '.join(_RULES)}")
+        for key, value in document.items():
+            is_right, expected = _RULES[key]
+            if not is_right(value):
+                raise ValueError(f"{key}: expected {expected}")
+        return cls(**{**document, "delete": tuple(document.get("delete", ()))})
+
+
+class Ledgers:
+    """The ledgers of all providers as one document."""
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._providers = providers
+
+    async def prepare(self) -> None:
+        """Work out the digests that ``as_json`` needs while other requests are answered."""
+        for provider in self._providers:
+            await provider.ledger.prepare()
+
+    def as_json(self) -> dict[str, Any]:
+        """``{"providers": {NAME: …}}``; the first call without ``prepare`` takes about a millisecond a recording."""
+        return {"providers": {provider.NAME: provider.ledger.as_json() for provider in self._providers}}
+
+
+class Control:
+    """Applies commands to the providers."""
+
+    def __init__(self, providers: Sequence[Provider]) -> None:
+        self._providers = providers
+        self._ledgers = Ledgers(providers)
+
+    def application(self) -> web.Application:
+        """The two endpoints."""
+        application = web.Application()
+        application.add_routes([web.get("/ledger", self._show), web.post("/control", self._obey)])
+        return application
+
+    def apply(self, command: Command, now: datetime) -> dict[str, Any]:
+        """Delete, then add, then forget the counts. Returns what was done, with the ids concerned."""
+        deleted = [recording_id for recording_id in command.delete if self._delete(recording_id, now)]
+        added = [
+            recording_id for provider in self._providers for recording_id in provider.population.add(command.add, now)
+        ]
+        if command.reset_counts:
+            for provider in self._providers:
+                provider.ledger.reset_counts()
+        unknown = sorted(set(command.delete) - set(deleted))
+        return {"added": added, "deleted": deleted, "unknown": unknown, "counts_reset": command.reset_counts}
+
+    def _delete(self, recording_id: str, now: datetime) -> bool:
+        for provider in self._providers:
+            if provider.population.delete(recording_id):
+                provider.ledger.note_deleted(recording_id, now)
+                return True
+        return False
+
+    async def _show(self, _request: web.Request) -> web.Response:
+        await self._ledgers.prepare()
+        return web.json_response(self._ledgers.as_json())
+
+    async def _obey(self, request: web.Request) -> web.Response:
+        try:
+            command = Command.parse(await request.json())
+        except (JSONDecodeError, UnicodeDecodeError) as error:
+            return web.json_response({"error": f"not JSON: {error}"}, status=400)
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(self.apply(command, datetime.now(UTC)))

@@ -1,0 +1,166 @@
+"""Which recordings a provider has: drawn from a seed, oldest first, some of them arriving while somebody lists them.
+
+A recording is a number; everything about it is drawn again from the seed whenever it is asked for. What is kept is an
+id and two numbers a recording, so large populations stay small and the same seed and anchor give the same recordings.
+"""
+
+import uuid
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
+from random import Random
+
+from archiver.sandbox.audio import Clip, Encoding
+
+SPAN = timedelta(days=30)
+
+_LAST_LATE_REQUEST = 4
+_SHORTEST, _LONGEST = 2.0, 60.0
+_USUAL_SECONDS = (3.0, 20.0)
+_ENCODINGS = (Encoding.MP3,) * 15 + (Encoding.PCM,) * 9 + (Encoding.MULAW,)
+_GOLDEN = 0.6180339887498949
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a population is drawn. ``audio_seconds`` bounds every length; None means 2 to 60 s and mostly 3 to 20 s.
+
+    ``late_arrivals`` of the newest recordings are withheld at first and appear while the listing is being read.
+    """
+
+    seed: int
+    count: int
+    anchor: datetime
+    audio_seconds: tuple[float, float] | None = None
+    late_arrivals: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What is true of a recording, before any provider writes it down in its own way. ``added_at`` is aware UTC."""
+
+    recording_id: str
+    call_id: str
+    added_at: datetime
+    clip: Clip
+    from_number: str
+    to_number: str
+
+
+class Population:
+    """The recordings of one account. Those that are ``listed`` exist: neither withheld nor deleted."""
+
+    def __init__(self, provider: str, plan: Plan) -> None:
+        self._plan = plan
+        self._secret = f"{provider}/{plan.seed}".encode()
+        self._ids = [self._uuid("recording", number) for number in range(plan.count)]
+        self._number_of = {recording_id: number for number, recording_id in enumerate(self._ids)}
+        withheld = range(max(0, plan.count - plan.late_arrivals), plan.count)
+        self._listed = list(range(withheld.start))
+        self._arrivals = self._draw_arrivals(withheld)
+        self._listings = 0
+        self._added_at: dict[int, datetime] = {}
+        self._read = lru_cache(maxsize=1000)(self._draw)
+
+    def __len__(self) -> int:
+        return len(self._listed)
+
+    def ids(self) -> list[str]:
+        """The ids of all listed recordings, newest first."""
+        return [self._ids[number] for number in reversed(self._listed)]
+
+    def newest(self, offset: int, limit: int) -> list[Recording]:
+        """The listed recordings from ``offset`` on, newest first; at most ``limit``."""
+        end = max(0, len(self._listed) - offset)
+        return [self._read(number) for number in reversed(self._listed[max(0, end - limit) : end])]
+
+    def all_newest_first(self) -> Iterator[Recording]:
+        """Every listed recording; drawn one by one, so a filter over many costs time but no memory."""
+        return (self._draw(number) for number in reversed(self._listed))
+
+    def find(self, recording_id: str) -> Recording | None:
+        """The listed recording of this id, or None."""
+        number = self._number_of.get(recording_id)
+        return None if number is None or not self._is_listed(number) else self._read(number)
+
+    def was(self, recording_id: str) -> Recording:
+        """The recording of this id, deleted or not. Raises: KeyError when there never was one."""
+        return self._read(self._number_of[recording_id])
+
+    def note_listing(self) -> None:
+        """A page was handed out; what was due to arrive after it is listed from now on."""
+        self._listings += 1
+        for number in self._arrivals.pop(self._listings, ()):
+            insort(self._listed, number)
+
+    def add(self, count: int, now: datetime) -> list[str]:
+        """Make ``count`` recordings appear at the head, a millisecond apart. Returns their ids, oldest first."""
+        first = len(self._ids)
+        start = max(now, self._time_of(first - 1)) if first else now
+        for number in range(first, first + count):
+            self._added_at[number] = start + timedelta(milliseconds=number - first + 1)
+            self._ids.append(self._uuid("recording", number))
+            self._number_of[self._ids[number]] = number
+            self._listed.append(number)
+        return self._ids[first:]
+
+    def delete(self, recording_id: str) -> bool:
+        """Make a listed recording vanish; False when there is none of this id."""
+        number = self._number_of.get(recording_id)
+        if number is None or not self._is_listed(number):
+            return False
+        del self._listed[bisect_left(self._listed, number)]
+        return True
+
+    def _is_listed(self, number: int) -> bool:
+        place = bisect_left(self._listed, number)
+        return place < len(self._listed) and self._listed[place] == number
+
+    def _draw_arrivals(self, withheld: Sequence[int]) -> dict[int, list[int]]:
+        """Which numbers appear after which list request, counted from one."""
+        random = Random(self._secret + b"/arrivals")
+        arrivals: dict[int, list[int]] = {}
+        for number in withheld:
+            arrivals.setdefault(random.randint(1, _LAST_LATE_REQUEST), []).append(number)
+        return arrivals
+
+    def _uuid(self, kind: str, number: int) -> str:
+        digest = blake2b(f"{kind}/{number}".encode(), key=self._secret, digest_size=16).digest()
+        return str(uuid.UUID(bytes=digest, version=4))
+
+    def _time_of(self, number: int) -> datetime:
+        """When the recording was added: one slot of the span each, so that numbers are in the order of time."""
+        if number in self._added_at:
+            return self._added_at[number]
+        slot = SPAN / self._plan.count
+        jitter = (self._plan.seed + number) * _GOLDEN % 1
+        return (self._plan.anchor - slot * (self._plan.count - number - jitter)).astimezone(UTC)
+
+    def _draw(self, number: int) -> Recording:
+        recording_id = self._ids[number]
+        random = Random(recording_id)
+        encoding = random.choice(_ENCODINGS)
+        steps = max(1, round(self._draw_seconds(random) * 1000 / encoding.step_ms))
+        return Recording(
+            recording_id=recording_id,
+            # every fifth recording belongs to the same call as the one before it
+            call_id=self._uuid("call", number - 1 if number % 5 == 4 else number),
+            added_at=self._time_of(number),
+            clip=Clip(recording_id, steps * encoding.step_ms, encoding),
+            from_number=_draw_number(random),
+            to_number=_draw_number(random),
+        )
+
+    def _draw_seconds(self, random: Random) -> float:
+        if self._plan.audio_seconds is not None:
+            return random.uniform(*self._plan.audio_seconds)
+        is_usual = random.random() < 0.9
+        return random.uniform(*_USUAL_SECONDS) if is_usual else random.uniform(_SHORTEST, _LONGEST)
+
+
+def _draw_number(random: Random) -> str:
+    """A made-up number in digits only: country code 91, then a mobile or a landline number of Bengaluru."""
+    return f"91{random.choice(('80', '98', '96', '70'))}{random.randrange(10**8):08d}"
