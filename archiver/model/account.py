@@ -54,7 +54,10 @@ class Selection:
 
 
 def _digits(number: str | None) -> str | None:
-    return "".join(character for character in number if character.isdigit()) if number else None
+    """A number by its digits; a name without any ("anonymous") stands for itself."""
+    if number is None:
+        return None
+    return "".join(character for character in number if character.isdigit()) or number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

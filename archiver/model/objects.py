@@ -5,7 +5,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NewType
 
@@ -80,12 +80,20 @@ class KeyTemplate:
             raise ValueError(f"the field {{{missing[0]}}} is missing: without it two recordings could share a key")
         if wrong := sorted(name for name, spec in fields.items() if spec and name != "started_at"):
             raise ValueError(f"the field {{{wrong[0]}}} takes no format; only {{started_at:%Y…}} does")
+        if any(conversion for _, _, _, conversion in string.Formatter().parse(self.text)):
+            raise ValueError("a field takes no conversion such as !r")
         self._check_parts()
 
     def _check_parts(self) -> None:
+        for part in self._fill(dict.fromkeys(_FIELDS, "x"), datetime(2026, 11, 22, tzinfo=UTC)).split("/"):
+            if not part or part.startswith(".") or not part.isprintable():
+                raise ValueError(
+                    "a key has no empty part, no part that begins with a dot, no control character, "
+                    "and no slash at its ends"
+                )
         for part in self.text.split("/"):
-            if not part or part.startswith("."):
-                raise ValueError("a key has no empty part, no part that begins with a dot, and no slash at its ends")
+            if "}{recording_id}" in part or "{recording_id}{" in part:
+                raise ValueError("{recording_id} needs a character between itself and the next field of its part")
             if "{recording_id}" in part and ("{account}" in part or "{listing}" in part):
                 raise ValueError(
                     "{recording_id} needs a slash between itself and {account} or {listing}: "

@@ -4,6 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 _SECONDS = {
     "ms": 0.001,
@@ -37,7 +38,8 @@ class Rate:
         return self.period / self.count
 
     def __str__(self) -> str:
-        return f"{self.count:g}/{format_duration(self.period).removeprefix('1')}"
+        period = format_duration(self.period)
+        return f"{self.count:.15g}/{period[1:] if re.fullmatch('1[a-z]+', period) else period}"
 
 
 def parse_duration(text: str) -> timedelta:
@@ -49,12 +51,12 @@ def parse_duration(text: str) -> timedelta:
     rest = re.sub(r"\d+(?:\.\d+)?\s*[a-z]+", "", text, flags=re.ASCII).strip()
     if text.strip() == "0":
         return timedelta(0)
-    if not parts or rest or any(unit not in _SECONDS for _, unit in parts):
-        raise ValueError(f'{text!r} is no duration; write it like "250ms", "90s", "15m", "6h" or "30d"')
     try:
-        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than time itself") from None
+        if parts and not rest:
+            return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    except (KeyError, OverflowError):  # no such unit; longer than a timedelta can be
+        pass
+    raise ValueError(f'{text!r} is no duration; write it like "250ms", "90s", "15m", "6h" or "30d"')
 
 
 def format_duration(duration: timedelta) -> str:
@@ -62,8 +64,8 @@ def format_duration(duration: timedelta) -> str:
     seconds = duration.total_seconds()
     for unit in ("w", "d", "h", "m", "s"):
         if seconds >= _SECONDS[unit] and seconds % _SECONDS[unit] == 0:
-            return f"{seconds / _SECONDS[unit]:g}{unit}"
-    return f"{seconds * 1000:g}ms" if seconds else "0"
+            return f"{seconds / _SECONDS[unit]:.0f}{unit}"
+    return f"{seconds * 1000:.3f}".rstrip("0").rstrip(".") + "ms" if seconds else "0"
 
 
 def parse_size(text: str) -> int:
@@ -74,16 +76,17 @@ def parse_size(text: str) -> int:
     match = _QUANTITY.fullmatch(text)
     if not match or match[2].lower() not in _BYTES:
         raise ValueError(f'{text!r} is no size; write it like "500kB", "8MiB" or "4GiB"')
-    return int(float(match[1]) * _BYTES[match[2].lower()])
+    return int(Decimal(match[1]) * _BYTES[match[2].lower()])
 
 
 def format_size(size_bytes: float) -> str:
     """Write bytes with three digits and a unit of 1000: ``13.4 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.3g} {unit}"
+        text = f"{size_bytes:.0f}" if unit == "B" else f"{size_bytes:.3g}"
+        if float(text) < 1000:
+            return f"{text} {unit}"
         size_bytes /= 1000
-    return f"{size_bytes:.4g} TB"
+    return f"{size_bytes:.3g} TB" if size_bytes < 999.5 else f"{size_bytes:.0f} TB"
 
 
 def parse_rate(text: str) -> Rate:
@@ -95,10 +98,8 @@ def parse_rate(text: str) -> Rate:
     try:
         per = period.strip()
         rate = Rate(float(count), parse_duration(per if per[:1].isdigit() else f"1{per}"))
-        if not math.isfinite(rate.count):
-            raise ValueError
     except ValueError:
         rate = Rate(0, timedelta(0))
-    if not slash or rate.count <= 0 or rate.period <= timedelta(0):
+    if not slash or not math.isfinite(rate.count) or rate.count <= 0 or rate.period <= timedelta(0):
         raise ValueError(f'{text!r} is no rate; write it like "10/s", "10/min" or "600/h"')
     return rate

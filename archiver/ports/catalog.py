@@ -32,13 +32,16 @@ class WalkRequest:
 class PageIntake:
     """A page's rows on their way into the catalog, with the checkpoint behind it.
 
-    ``excluded`` are the ids that the operator's filter leaves out: recorded as such, never fetched.
+    ``excluded`` are the ids that the operator's filter leaves out: recorded as such, never fetched. ``passed`` are
+    those outside the walk's window: seen, so that the listing's total can be met, but neither recorded nor counted
+    as listed.
     """
 
     rows: Sequence[Listed]
     malformed: Sequence[Malformed]
     checkpoint: Checkpoint
     excluded: Collection[RecordingId] = field(default=frozenset())
+    passed: Collection[RecordingId] = field(default=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,4 +247,7 @@ class View(Protocol):
         """Every account that was ever enrolled, by name. Cheap at ten million recordings."""
 
     async def walked(self, walks: Collection[WalkId]) -> int:
-        """How many distinct recordings these walks listed together."""
+        """How many distinct recordings these walks listed together (those passed over are not counted)."""
+
+    async def known(self, account: AccountName, ids: Collection[RecordingId]) -> frozenset[RecordingId]:
+        """Which of these the catalog knows."""

@@ -58,7 +58,10 @@ class Storage(Protocol):
         """
 
     async def probe(self) -> None:
-        """Write, read back and remove a small object under ``.archiver/probe``: trouble shows before any work."""
+        """Write, read back and remove a small object under ``.archiver/probe``: trouble shows before any work.
+
+        Called once before anything else; it makes the storage's own folders.
+        """
 
     async def publish(self, publication: Publication) -> None:
         """Make the body durable under its key, the sidecar before it. When this returns, both survive a power cut.

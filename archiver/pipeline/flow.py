@@ -1,0 +1,141 @@
+"""One recording from claim to verified: the stages by name, and the order of their durable effects.
+
+    download   the body is in the spool                       nothing durable
+    accept     it is the recording, or it is refused          nothing durable
+    store      part synced → sidecar → object under its key   durable in storage
+    settle     the catalog says ``stored``                    durable in the catalog
+    verify     read back from the medium, equal               nothing durable
+    settle     the catalog says ``verified``                  durable in the catalog
+
+A crash between any two lines only repeats work: an object that lies under its key already is adopted, and a recording
+that is ``stored`` is claimed again to be read back. Nothing here ever deletes.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from archiver.model.errors import (
+    ArchiverError,
+    CatalogError,
+    Denied,
+    Gone,
+    LeaseLost,
+    NotReady,
+    Permanent,
+    Transient,
+)
+from archiver.model.objects import StoredObject
+from archiver.model.outcome import Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.recording import Claim, State
+from archiver.pipeline.accept import accept
+from archiver.pipeline.bandwidth import Bandwidth
+from archiver.pipeline.download import download
+from archiver.pipeline.registrar import Registrar
+from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.spool import Spool
+from archiver.pipeline.store import Shelf
+from archiver.pipeline.tally import Tally
+from archiver.pipeline.verify import verify
+from archiver.ports.provider import Provider
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The stages of one account's recordings."""
+
+    provider: Provider
+    shelf: Shelf
+    registrar: Registrar
+    policy: RetryPolicy
+    tally: Tally
+    bandwidth: Bandwidth
+
+    async def carry(self, claim: Claim) -> None:
+        """Carry a claimed recording as far as it goes, and settle what became of it.
+
+        Raises: Denied when the provider refuses the account (the claim is given back); CatalogError when the catalog
+        stayed away. Everything else is recorded on the recording.
+        """
+        try:
+            kept = claim.kept if claim.state is State.STORED else await self._fetch(claim)
+            if kept is not None:
+                await self._verify(claim, kept)
+        except asyncio.CancelledError:
+            await self._give_back(claim)
+            raise
+        except Denied:
+            await self._give_back(claim)
+            raise
+        except LeaseLost as error:
+            self._report(claim, error)
+        except CatalogError:
+            raise
+        except ArchiverError as error:
+            await self._settle_failure(claim, error)
+        except Exception as error:
+            log.exception("recording_broke_us", recording_id=claim.listed.recording_id)
+            await self._settle_failure(claim, Transient(f"internal error: {type(error).__name__}: {error}"))
+
+    async def _fetch(self, claim: Claim) -> StoredObject:
+        spool = Spool(self.shelf.storage.spool, claim.lease)
+        try:
+            got = await download(self.provider, claim, spool, self.bandwidth)
+            container = await accept(got.body, claim.listed, got.declared_bytes)
+            kept = await self.shelf.store(claim, got.body, container)
+        finally:
+            await spool.discard()
+        await self.registrar.settle(Stored(claim, kept))
+        self.tally.stored += 1
+        self.tally.bytes += kept.size_bytes
+        return kept
+
+    async def _verify(self, claim: Claim, kept: StoredObject) -> None:
+        outcome = await verify(self.shelf.storage, claim, kept, self.policy)
+        await self.registrar.settle(outcome)
+        if isinstance(outcome, Verified):
+            self.tally.verified += claim.state is not State.STORED
+            log.info(
+                "recording_verified",
+                account=self.shelf.account.name,
+                recording_id=claim.listed.recording_id,
+                size_bytes=kept.size_bytes,
+                key=kept.key,
+            )
+            return
+        self._report(claim, ArchiverError(outcome.error))
+
+    async def _settle_failure(self, claim: Claim, error: ArchiverError) -> None:
+        self._report(claim, error)
+        with suppress(LeaseLost):
+            await self.registrar.settle(self._outcome(claim, error))
+
+    def _outcome(self, claim: Claim, error: ArchiverError) -> Outcome:
+        asked = error.retry_after if isinstance(error, Transient) else None
+        if isinstance(error, NotReady):
+            return Wait(claim, str(error), max(self.policy.not_ready, asked or self.policy.not_ready))
+        if isinstance(error, Permanent) and not isinstance(error, Gone):
+            self.tally.failed += 1
+            return Failed(claim, str(error))
+        is_last = claim.attempts_in_pass + 1 >= self.policy.max_attempts
+        failures = claim.attempts if is_last else claim.attempts_in_pass
+        return Retry(claim, str(error), self.policy.pause(failures, asked), is_missing=isinstance(error, Gone))
+
+    async def _give_back(self, claim: Claim) -> None:
+        with suppress(ArchiverError):
+            await self.registrar.settle(Released(claim))
+
+    def _report(self, claim: Claim, error: ArchiverError) -> None:
+        self.tally.refused += 1
+        self.tally.note(error)
+        log.warning(
+            "recording_not_archived",
+            account=self.shelf.account.name,
+            recording_id=claim.listed.recording_id,
+            code=error.code,
+            error=str(error),
+        )

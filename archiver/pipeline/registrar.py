@@ -1,0 +1,78 @@
+"""Group commit: outcomes that are ready at the same time go into the catalog together.
+
+Each worker waits until its own outcome is committed, so the order of durable effects of a recording is kept; while
+one batch is on its way to the catalog the next one gathers. Nothing waits for a timer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from archiver.model.errors import CatalogUnavailable, LeaseLost
+from archiver.model.outcome import Outcome
+from archiver.pipeline.retry import RetryPolicy
+from archiver.ports.catalog import Work
+
+LARGEST_BATCH: Final = 500
+
+
+class Registrar:
+    """Writes outcomes; open it with ``running``."""
+
+    def __init__(self, work: Work, policy: RetryPolicy) -> None:
+        self._work = work
+        self._policy = policy
+        self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._bell = asyncio.Event()
+        self._is_open = False
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write outcomes while the context is open.
+
+        Raises: CatalogError (in an ExceptionGroup) when the catalog stayed away longer than the policy's patience.
+        """
+        async with asyncio.TaskGroup() as group:
+            self._is_open = True
+            writer = group.create_task(self._write())
+            yield
+            writer.cancel()
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Write an outcome and wait for its commit, also when the caller is cancelled meanwhile.
+
+        Raises: LeaseLost when somebody else holds the recording by now; nothing was written then. CatalogUnavailable
+        when writing has ended, because the catalog stayed away: the recording will be claimed again.
+        """
+        if not self._is_open:
+            raise CatalogUnavailable("the catalog stayed away; outcomes are not written any more")
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((outcome, committed))
+        self._bell.set()
+        await asyncio.shield(committed)
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._bell.wait()
+                self._bell.clear()
+                while self._waiting:
+                    await self._commit(self._waiting[:LARGEST_BATCH])
+                    self._waiting = self._waiting[LARGEST_BATCH:]
+        finally:
+            self._is_open = False
+            for _, committed in self._waiting:
+                committed.cancel()
+
+    async def _commit(self, batch: list[tuple[Outcome, asyncio.Future[None]]]) -> None:
+        lost = await self._policy.outlast(self._work.settle, [outcome for outcome, _ in batch])
+        for outcome, committed in batch:
+            if committed.done():
+                continue
+            if outcome.claim.lease in lost:
+                committed.set_exception(
+                    LeaseLost(f"{outcome.claim.listed.recording_id}: the lease ran out and the work was taken over")
+                )
+            else:
+                committed.set_result(None)

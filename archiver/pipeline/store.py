@@ -1,0 +1,67 @@
+"""Store: spool → storage. An object appears under its key complete, with its sidecar already there, or not at all."""
+
+from dataclasses import dataclass
+
+from archiver.model.account import Account
+from archiver.model.objects import Body, Key, KeyTemplate, StoredObject
+from archiver.model.recording import Claim, State
+from archiver.model.sidecar import SidecarFacts, render_sidecar
+from archiver.ports.storage import Publication, Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where recordings of one account go: the storage, the template of keys, and whether sidecars are wanted."""
+
+    storage: Storage
+    template: KeyTemplate
+    account: Account
+    real_account_id: str
+    has_sidecars: bool
+
+    async def store(self, claim: Claim, body: Body, container: str) -> StoredObject:
+        """Make a body durable under the recording's key. Its key is fixed at first store.
+
+        Raises: what ``Storage.publish`` raises.
+        """
+        kept = StoredObject(
+            key=claim.kept.key if claim.kept else self._key(claim, container),
+            digest=body.digest,
+            size_bytes=body.size_bytes,
+            format=container,
+            storage_url=self.storage.url,
+        )
+        await self.storage.publish(
+            Publication(
+                key=kept.key,
+                body=body,
+                sidecar=self._sidecar(claim, kept) if self.has_sidecars else None,
+                lease=claim.lease,
+                replaces=claim.kept.digest if claim.kept and claim.state is State.DAMAGED else None,
+            )
+        )
+        return kept
+
+    def _key(self, claim: Claim, container: str) -> Key:
+        listed = claim.listed
+        facts = {
+            "account": self.account.name,
+            "provider": self.account.provider,
+            "recording_id": listed.recording_id,
+            "direction": listed.direction or "",
+            "listing": listed.listing,
+            "format": container,
+        }
+        return self.template.key(facts, listed.started_at or claim.first_seen_at)
+
+    def _sidecar(self, claim: Claim, kept: StoredObject) -> bytes:
+        return render_sidecar(
+            SidecarFacts(
+                account=self.account.name,
+                provider=self.account.provider,
+                provider_account_id=self.real_account_id,
+                listed=claim.listed,
+                first_seen_at=claim.first_seen_at,
+                kept=kept,
+            )
+        )

@@ -1,0 +1,161 @@
+"""Walk: listing → catalog. A page's rows and its checkpoint go in together; a walk is complete only on proof.
+
+A walk is believed when its last page names no next one and it has seen as many distinct rows as the listing claimed.
+Is the claim not met, the listing is read a second time; rows that were deleted meanwhile are not missed, because the
+smallest claim of a round counts. A listing that repeats itself, breaks its form, or still claims more than it shows
+ends the walk as incomplete, with the reason; whatever it did show is recorded all the same.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from archiver.model.account import Account
+from archiver.model.errors import ArchiverError, CatalogError, ListingError
+from archiver.model.listing import (
+    RESUME_WITHIN,
+    Checkpoint,
+    Listing,
+    Page,
+    Walk,
+    WalkKind,
+    WalkReport,
+    Window,
+)
+from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.tally import Reached, Tally
+from archiver.ports.catalog import Intake, PageIntake, Recorded, WalkRequest
+from archiver.ports.provider import Provider
+
+log = structlog.get_logger()
+
+STALE_PAGES: Final = 10
+"""So many pages in a row without a row that is new to the round mean that the listing goes round in circles. Stepping
+back after deletions re-reads a few pages; it never needs this many."""
+
+ROUNDS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walker:
+    """Walks the listings of one account. ``on_page`` is called after each page that brought something new."""
+
+    account: Account
+    provider: Provider
+    intake: Intake
+    policy: RetryPolicy
+    tally: Tally
+    lease: timedelta
+    on_page: Callable[[], None]
+
+    async def walk(self, listing: Listing, window: Window) -> WalkReport:
+        """Read a listing from end to end, or go on where an interrupted walk stopped.
+
+        Cancelling gives the walk back to be resumed. Raises: what made it stop when it says nothing about the listing
+        itself (``Denied``, ``Transient``, …); the walk is recorded as incomplete then, with the error as the reason.
+        """
+        reached = self.tally.reached[listing.name] = Reached()
+        request = WalkRequest(
+            account=self.account.name,
+            listing=listing,
+            kind=WalkKind.FULL if window.is_open else WalkKind.BOUNDED,
+            window=window,
+            lease=self.lease,
+            resume_within=RESUME_WITHIN,
+        )
+        walk = await self.policy.outlast(self.intake.begin_walk, request)
+        try:
+            async with self._held(walk):
+                doubt = await self._read(walk, reached)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.policy.outlast(self.intake.release_walk, walk.id))
+            raise
+        except CatalogError:
+            raise
+        except ListingError as error:
+            self.tally.note(error)
+            doubt = str(error)
+        except ArchiverError as error:
+            await self._end(walk, str(error))
+            raise
+        finally:
+            reached.is_over = True
+        return await self._end(walk, doubt)
+
+    async def _read(self, walk: Walk, reached: Reached) -> str | None:
+        """Read pages until the listing ends; answers what makes it incomplete, None when nothing does."""
+        checkpoint, doubt, stale = walk.checkpoint, None, 0
+        while True:
+            page = await self.policy.persist(self.provider.list_page, walk.listing, walk.window, checkpoint.cursor)
+            checkpoint = _behind(checkpoint, page)
+            recorded = await self._record(walk, page, checkpoint)
+            reached.seen, reached.total = recorded.seen, page.total
+            doubt = doubt or page.doubt
+            stale = 0 if recorded.fresh else stale + 1
+            if page.next_cursor is not None:
+                if stale >= STALE_PAGES:
+                    return doubt or f"the listing repeats itself: nothing new on {stale} pages in a row"
+            elif checkpoint.least_total is None or recorded.seen >= checkpoint.least_total:
+                return doubt
+            elif checkpoint.round >= ROUNDS:
+                return doubt or f"the listing claims {checkpoint.least_total} recordings and shows {recorded.seen}"
+            else:
+                checkpoint, stale = Checkpoint(round=checkpoint.round + 1), 0
+
+    async def _record(self, walk: Walk, page: Page, checkpoint: Checkpoint) -> Recorded:
+        inside = [row for row in page.rows if walk.window.covers(row.started_at)]
+        intake = PageIntake(
+            rows=inside,
+            malformed=page.malformed,
+            checkpoint=checkpoint,
+            excluded=frozenset(row.recording_id for row in inside if not self.account.selects(row)),
+            passed=frozenset(row.recording_id for row in page.rows if not walk.window.covers(row.started_at)),
+        )
+        recorded = await self.policy.outlast(self.intake.record, walk.id, intake)
+        self.tally.new += recorded.new
+        if recorded.new or recorded.fresh:
+            self.on_page()
+        return recorded
+
+    async def _end(self, walk: Walk, doubt: str | None) -> WalkReport:
+        report = await self.policy.outlast(self.intake.end_walk, walk.id, doubt)
+        self.tally.walks.append(report)
+        log.info(
+            "walk_ended",
+            account=self.account.name,
+            listing=report.listing,
+            complete=report.is_complete,
+            reason=report.doubt,
+            pages=report.pages,
+            listed=report.listed,
+            new=report.new,
+            malformed=report.malformed,
+        )
+        return report
+
+    @asynccontextmanager
+    async def _held(self, walk: Walk) -> AsyncIterator[None]:
+        """Keep the walk's lease alive while a page takes long: a quota may let one through every few seconds only."""
+
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(self.lease.total_seconds() / 3)
+                await self.policy.outlast(self.intake.renew_walk, walk.id, self.lease)
+
+        keeper = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+
+def _behind(checkpoint: Checkpoint, page: Page) -> Checkpoint:
+    """The checkpoint behind a page."""
+    totals = [total for total in (checkpoint.least_total, page.total) if total is not None]
+    return Checkpoint(cursor=page.next_cursor, round=checkpoint.round, least_total=min(totals, default=None))

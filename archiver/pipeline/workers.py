@@ -1,0 +1,158 @@
+"""Workers: claim due recordings and carry them, as many at a time as the account and the process allow.
+
+Slot first, claim second: nothing is held that is not being worked on. Whoever waits is woken by a bell (a page with
+new rows, a recording that ended), so nothing polls while there is nothing to do.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from archiver.model.errors import Denied
+from archiver.model.recording import Claim, LeaseId
+from archiver.pipeline.flow import Flow
+from archiver.pipeline.retry import RetryPolicy
+from archiver.ports.catalog import ClaimRequest, Outlook, Work
+
+LARGEST_CLAIM: Final = 16
+"""One account takes no more of the process's slots at once; the others queue for theirs meanwhile."""
+
+LOOK_AGAIN: Final = timedelta(seconds=1)
+"""How often we look whether work that somebody else holds has ended."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Slots:
+    """The account's own slots within those of the process."""
+
+    account: asyncio.Semaphore
+    process: asyncio.Semaphore
+
+    async def take(self, most: int) -> int:
+        """Wait for a slot, then take up to ``most`` of those that are free right now."""
+        taken = 0
+        while taken == 0 or (taken < most and not self.account.locked() and not self.process.locked()):
+            await self.account.acquire()
+            try:
+                await self.process.acquire()
+            except BaseException:
+                self.account.release()
+                raise
+            taken += 1
+        return taken
+
+    def give_back(self, count: int) -> None:
+        """Free slots again."""
+        for _ in range(count):
+            self.process.release()
+            self.account.release()
+
+
+@dataclass(slots=True, kw_only=True)
+class Workers:
+    """The workers of one account in one pass. ``is_walking`` tells whether listings may still bring work."""
+
+    flow: Flow
+    work: Work
+    policy: RetryPolicy
+    slots: Slots
+    lease: timedelta
+    is_walking: Callable[[], bool]
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+    denied: Denied | None = None
+    _running: dict[LeaseId, asyncio.Task[None]] = field(default_factory=dict)
+    _draining: bool = False
+
+    def drain(self) -> None:
+        """Finish what runs, claim nothing more."""
+        self._draining = True
+        self.bell.set()
+
+    async def run(self, request: ClaimRequest) -> None:
+        """Carry everything that a pass can claim, until listings are read and nothing of the pass is left to wait for.
+
+        ``request.limit`` is not used. Raises: CatalogError or StorageError when either stayed away.
+        """
+        async with asyncio.TaskGroup() as group:
+            keeper = group.create_task(self._keep_leases())
+            while not self._is_stopping():
+                self.bell.clear()
+                started = await self._start_some(group, request)
+                if not started and not await self._is_worth_waiting(request):
+                    break
+            if self._running:
+                await asyncio.wait(self._running.values())
+            keeper.cancel()
+
+    def _is_stopping(self) -> bool:
+        return self._draining or self.denied is not None
+
+    async def _start_some(self, group: asyncio.TaskGroup, request: ClaimRequest) -> int:
+        taken = await self.slots.take(LARGEST_CLAIM)
+        claims: list[Claim] = []
+        try:
+            if not self._is_stopping():
+                await self.policy.outlast(self.flow.shelf.storage.admit)
+                claims.extend(await self.policy.outlast(self.work.claim, _limited(request, taken)))
+        finally:
+            self.slots.give_back(taken - len(claims))
+        for claim in claims:
+            self._running[claim.lease] = group.create_task(self._carry(claim))
+        return len(claims)
+
+    async def _carry(self, claim: Claim) -> None:
+        tally = self.flow.tally
+        tally.in_flight += 1
+        try:
+            await self.flow.carry(claim)
+        except Denied as error:
+            self.denied = error
+            tally.trouble = error
+        finally:
+            tally.in_flight -= 1
+            del self._running[claim.lease]
+            self.slots.give_back(1)
+            self.bell.set()
+
+    async def _is_worth_waiting(self, request: ClaimRequest) -> bool:
+        """Wait until something may have become due. False when nothing of this pass can become due any more."""
+        outlook = await self.policy.outlast(self.work.outlook, request)
+        pause = _until_due(outlook, len(self._running))
+        if pause is None and not self._running and not self.is_walking():
+            return False
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.bell.wait(), pause.total_seconds() if pause is not None else None)
+        return True
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease.total_seconds() / 3)
+            held = frozenset(self._running)
+            if not held:
+                continue
+            for lost in held - await self.policy.outlast(self.work.renew, held, self.lease):
+                if lost in self._running:
+                    self._running[lost].cancel()
+
+
+def _limited(request: ClaimRequest, limit: int) -> ClaimRequest:
+    return ClaimRequest(
+        account=request.account,
+        limit=limit,
+        lease=request.lease,
+        pass_started_at=request.pass_started_at,
+        max_attempts=request.max_attempts,
+        covered=request.covered,
+    )
+
+
+def _until_due(outlook: Outlook, running: int) -> timedelta | None:
+    """How long until there may be something to claim; None when only a bell can tell."""
+    if outlook.claimable:
+        return timedelta(0)
+    if outlook.leased > running:
+        return min(LOOK_AGAIN, outlook.retry_in or LOOK_AGAIN)
+    return outlook.retry_in

@@ -1,0 +1,244 @@
+"""The catalog in memory, for tests of what stands on it. It is held to the same contract suite as the real one."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+from uuid import uuid4
+
+from archiver.model.account import AccountName
+from archiver.model.errors import ConfigError
+from archiver.model.listing import Walk, WalkId, WalkKind, WalkReport
+from archiver.model.outcome import Outcome
+from archiver.model.recording import Claim, LeaseId, Listed, ListingName, RecordingId, State
+from archiver.ports.catalog import (
+    AccountStatus,
+    ClaimRequest,
+    Event,
+    ListingStatus,
+    Outlook,
+    PageIntake,
+    Query,
+    Record,
+    Recorded,
+    WalkRequest,
+)
+from tests.fakes.catalog_row import WORK, Row, next_due_in, selects
+from tests.fakes.catalog_walk import WalkRow
+from tests.fakes.clock import Clock
+
+_BACKLOG: Final = frozenset({State.PENDING, State.DAMAGED})
+_ONE_IN: Final = 20
+
+
+class FakeCatalog:
+    """Intake, Work and View over plain dictionaries. ``clock`` is the catalog's own."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self._accounts: dict[AccountName, tuple[str, str]] = {}
+        self._rows: dict[tuple[AccountName, RecordingId], Row] = {}
+        self._walks: dict[WalkId, WalkRow] = {}
+        self._ended: list[WalkRow] = []
+        self._quarantine: set[tuple[AccountName, ListingName, bytes]] = set()
+        self._leases: dict[LeaseId, Row] = {}
+        self._settled: set[LeaseId] = set()
+
+    async def enrol(self, account: AccountName, provider: str, real_id: str) -> None:
+        if self._accounts.setdefault(account, (provider, real_id)) != (provider, real_id):
+            raise ConfigError(f"{account} was another account before", account=account)
+
+    async def begin_walk(self, request: WalkRequest) -> Walk:
+        now = self.clock.now()
+        for walk in reversed(self._walks.values()):
+            if walk.may_resume(request, now):
+                walk.held_until = now + request.lease
+                return walk.show(is_resumed=True)
+        walk = WalkRow(id=WalkId(len(self._walks) + 1), request=request, held_until=now + request.lease)
+        self._walks[walk.id] = walk
+        return walk.show(is_resumed=False)
+
+    async def record(self, walk: WalkId, page: PageIntake) -> Recorded:
+        it, now, known = self._walks[walk], self.clock.now(), len(self._rows)
+        fresh = it.see(page, now)
+        for listed in page.rows:
+            self._record(it.request, listed, is_excluded=listed.recording_id in page.excluded)
+        self._quarantine.update((it.request.account, row.listing, row.fingerprint) for row in page.malformed)
+        new = len(self._rows) - known
+        it.new += new
+        return Recorded(fresh=fresh, new=new, seen=len(it.seen_in_all))
+
+    def _record(self, walk: WalkRequest, listed: Listed, *, is_excluded: bool) -> None:
+        now, place = self.clock.now(), (walk.account, listed.recording_id)
+        if (row := self._rows.get(place)) is None:
+            number = len(self._rows) + 1
+            row = self._rows[place] = Row(number=number, account=walk.account, listed=listed, first_seen_at=now)
+            row.note(now, "recorded")
+        if row.listed.fingerprint != listed.fingerprint:
+            row.listed = listed
+        row.remote_missing_at, row.is_denied = None, False
+        if row.state is State.GONE or (row.state is State.FAILED and walk.kind is WalkKind.FULL):
+            row.become(State.PENDING, now)
+        if row.state is (State.PENDING if is_excluded else State.EXCLUDED):
+            row.become(State.EXCLUDED if is_excluded else State.PENDING, now)
+
+    async def renew_walk(self, walk: WalkId, lease: timedelta) -> None:
+        self._walks[walk].held_until = self.clock.now() + lease
+
+    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
+        it = self._walks[walk]
+        if it.ended_at is not None:
+            return it.report()
+        if doubt is None and it.request.kind is WalkKind.FULL:
+            doubt = self._note_missing(it)
+        self._ended.append(it)
+        it.ended_at, it.doubt = self.clock.now(), doubt
+        return it.report()
+
+    def _note_missing(self, walk: WalkRow) -> str | None:
+        """Note what a complete full walk did not see; answers the doubt when that is too much to believe."""
+        now, asked, seen = self.clock.now(), walk.request, walk.seen_in_all
+        there = [row for row in self._of(asked.account) if row.remote_missing_at is None]
+        missing = [
+            row
+            for row in there
+            if row.listed.listing == asked.listing.name
+            and row.listed.recording_id not in seen
+            and asked.window.covers(row.listed.started_at)
+        ]
+        unexpired = sum(not row.is_expired(now) for row in there)
+        at_once = sum(not row.is_expired(now) for row in missing)
+        if at_once > 1 and at_once * _ONE_IN > unexpired:
+            return f"{at_once} of {unexpired} recordings would be missing at once"
+        for row in missing:
+            row.remote_missing_at = now
+            row.note(now, "remote_missing")
+            row.bury_if_gone(now)
+        return None
+
+    async def release_walk(self, walk: WalkId) -> None:
+        self._walks[walk].held_until = self.clock.now()
+
+    async def now(self) -> datetime:
+        return self.clock.now()
+
+    async def claim(self, request: ClaimRequest) -> Sequence[Claim]:
+        now = self.clock.now()
+        claimable = [row for row in self._covered(request) if row.is_claimable(request, now)]
+        claimable.sort(key=lambda row: (row.listed.expires_at is None, row.listed.expires_at or now, row.number))
+        return [self._take(row, request) for row in claimable[: request.limit]]
+
+    def _take(self, row: Row, request: ClaimRequest) -> Claim:
+        lease = LeaseId(uuid4())
+        if row.has_turn(request):
+            row.pass_started_at, row.attempts_in_pass = request.pass_started_at, 0
+        row.lease, row.leased_until = lease, self.clock.now() + request.lease
+        self._leases[lease] = row
+        return Claim(
+            row=row.number,
+            lease=lease,
+            state=row.state,
+            listed=row.listed,
+            first_seen_at=row.first_seen_at,
+            attempts=row.attempts,
+            attempts_in_pass=row.attempts_in_pass,
+            kept=row.kept,
+        )
+
+    async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
+        ours = frozenset(held for held in leases if held in self._leases and self._leases[held].lease == held)
+        for held in ours:
+            self._leases[held].leased_until = self.clock.now() + lease
+        return ours
+
+    async def living(self, leases: Collection[LeaseId]) -> frozenset[LeaseId]:
+        now = self.clock.now()
+        holders = ((held, self._leases[held]) for held in leases if held in self._leases)
+        return frozenset(held for held, row in holders if row.lease == held and row.is_leased(now))
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> frozenset[LeaseId]:
+        return frozenset(outcome.claim.lease for outcome in outcomes if not self._settle(outcome))
+
+    def _settle(self, outcome: Outcome) -> bool:
+        lease = outcome.claim.lease
+        row = self._leases[lease]
+        if lease in self._settled:
+            return True
+        if row.lease != lease:
+            return False
+        row.settle(outcome, self.clock.now())
+        if row.lease is None:
+            self._settled.add(lease)
+        return True
+
+    async def outlook(self, request: ClaimRequest) -> Outlook:
+        now = self.clock.now()
+        left = [row for row in self._covered(request) if row.state in WORK]
+        free = [row for row in left if not row.is_leased(now)]
+        in_pass = [row for row in free if not row.has_turn(request) and row.attempts_in_pass < request.max_attempts]
+        return Outlook(
+            claimable=sum(row.is_claimable(request, now) for row in free),
+            retry_in=next_due_in(in_pass, now),
+            due_in=next_due_in(free, now),
+            leased=len(left) - len(free),
+            left=len(left),
+        )
+
+    async def find(self, query: Query) -> AsyncIterator[Record]:
+        records = (row.show(self._accounts[row.account][0]) for row in self._rows.values())
+        selected = [record for record in records if selects(query, record)]
+        selected.sort(key=lambda record: (record.listed.started_at or record.first_seen_at, record.row), reverse=True)
+        for record in islice(selected, query.limit):
+            yield record
+
+    async def lookup(self, recording_id: str, account: AccountName | None) -> Sequence[Record]:
+        rows = (row for row in self._rows.values() if account in {None, row.account})
+        return [row.show(self._accounts[row.account][0]) for row in rows if row.listed.recording_id == recording_id]
+
+    async def history(self, row: int) -> Sequence[Event]:
+        return [event for it in self._rows.values() if it.number == row for event in it.events]
+
+    async def status(self) -> Sequence[AccountStatus]:
+        return [self._status(account) for account in sorted(self._accounts)]
+
+    def _status(self, account: AccountName) -> AccountStatus:
+        rows = list(self._of(account))
+        backlog = [row for row in rows if row.state in _BACKLOG]
+        counts = Counter(row.state for row in rows)
+        walks = [walk for walk in self._ended if walk.request.account == account]
+        return AccountStatus(
+            account=account,
+            provider=self._accounts[account][0],
+            states={state: counts[state] for state in State},
+            stored_bytes=sum(row.kept.size_bytes for row in rows if row.kept),
+            backlog=len(backlog),
+            oldest_unarchived_at=min((row.first_seen_at for row in backlog), default=None),
+            next_expiry_at=min((row.listed.expires_at for row in backlog if row.listed.expires_at), default=None),
+            walks={name: _listing_status(name, walks) for name in {walk.request.listing.name for walk in walks}},
+            quarantined=sum(owner == account for owner, _, _ in self._quarantine),
+        )
+
+    async def walked(self, walks: Collection[WalkId]) -> int:
+        its = [self._walks[walk] for walk in walks]
+        return len({(walk.request.account, recording_id) for walk in its for recording_id in walk.listed})
+
+    async def known(self, account: AccountName, ids: Collection[RecordingId]) -> frozenset[RecordingId]:
+        return frozenset(recording_id for recording_id in ids if (account, recording_id) in self._rows)
+
+    def _of(self, account: AccountName) -> Iterator[Row]:
+        return (row for row in self._rows.values() if row.account == account)
+
+    def _covered(self, request: ClaimRequest) -> Iterator[Row]:
+        return (row for row in self._of(request.account) if request.covered.covers(row.listed.started_at))
+
+
+def _listing_status(name: ListingName, ended: Sequence[WalkRow]) -> ListingStatus:
+    over = [walk for walk in ended if walk.request.listing.name == name]
+    complete = [walk for walk in over if walk.doubt is None and walk.request.kind is WalkKind.FULL]
+    return ListingStatus(
+        last_at=over[-1].ended_at,
+        last_complete_at=complete[-1].ended_at if complete else None,
+        is_complete=over[-1].doubt is None,
+        doubt=over[-1].doubt,
+    )
