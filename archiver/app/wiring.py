@@ -10,7 +10,7 @@ from pathlib import Path
 from archiver.app.config.accounts import AccountConfig
 from archiver.app.config.load import Config
 from archiver.catalog.embedded import embedded_server
-from archiver.catalog.migrate import check_version, migrate, schema_version
+from archiver.catalog.migrate import check_version, is_empty, migrate
 from archiver.catalog.postgres import Catalog, connect
 from archiver.model.account import Account, AccountName
 from archiver.model.errors import ConfigError
@@ -113,7 +113,7 @@ async def open_catalog_to_read(config: Config) -> AsyncIterator[View | None]:
         return
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(_catalog_dsn(config))
-        if await schema_version(dsn) == 0:
+        if await is_empty(dsn):
             yield None
             return
         await check_version(dsn)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from archiver.model.errors import Unreachable
+from archiver.model.errors import IntegrityError, Unreachable
 from archiver.model.objects import Body
 from archiver.model.recording import Claim
 from archiver.pipeline.bandwidth import Bandwidth
@@ -35,7 +35,7 @@ async def download(provider: Provider, claim: Claim, spool: Spool, bandwidth: Ba
         media: Media | None = None
         try:
             async with provider.open_media(request) as media:
-                await _receive(media, spool, request.offset, bandwidth)
+                await _receive(media, spool, bandwidth)
             return Download(await spool.finish(), media.size_bytes)
         except Unreachable:
             if media is None or not _is_resumable(provider, media, spool) or not resumes_left:
@@ -46,8 +46,10 @@ async def download(provider: Provider, claim: Claim, spool: Spool, bandwidth: Ba
     raise AssertionError("the last round returns or raises")
 
 
-async def _receive(media: Media, spool: Spool, asked_offset: int, bandwidth: Bandwidth) -> None:
-    if media.offset != asked_offset or media.offset != spool.size_bytes:
+async def _receive(media: Media, spool: Spool, bandwidth: Bandwidth) -> None:
+    if media.offset not in {0, spool.size_bytes}:
+        raise IntegrityError(f"the media goes on at byte {media.offset:,}, not at {spool.size_bytes:,} as asked")
+    if media.offset != spool.size_bytes:
         await spool.rewind()
     async for chunk in media.chunks:
         await spool.write(chunk)

@@ -25,6 +25,7 @@ from archiver.model.errors import (
     LeaseLost,
     NotReady,
     Permanent,
+    StorageError,
     Transient,
 )
 from archiver.model.objects import StoredObject
@@ -78,7 +79,8 @@ class Flow:
         except ArchiverError as error:
             await self._settle_failure(claim, error)
         except Exception as error:
-            log.exception("recording_broke_us", recording_id=claim.listed.recording_id)
+            account, recording_id = self.shelf.account.name, claim.listed.recording_id
+            log.exception("recording_broke_us", account=account, recording_id=recording_id)
             await self._settle_failure(claim, Transient(f"internal error: {type(error).__name__}: {error}"))
 
     async def _fetch(self, claim: Claim) -> StoredObject:
@@ -87,8 +89,10 @@ class Flow:
             got = await download(self.provider, claim, spool, self.bandwidth)
             container = await accept(got.body, claim.listed, got.declared_bytes)
             kept = await self.shelf.store(claim, got.body, container)
-        finally:
-            await spool.discard()
+        except BaseException:
+            with suppress(StorageError):  # what stopped us counts; a part that is left is swept with its lease
+                await spool.discard()
+            raise
         await self.registrar.settle(Stored(claim, kept))
         self.tally.stored += 1
         self.tally.bytes += kept.size_bytes

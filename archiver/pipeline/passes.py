@@ -5,7 +5,8 @@ any of them. Walks and workers of one account share nothing with those of anothe
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,8 +27,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a pass covers: the recordings in ``window``; ``wait``: how long it waits for what falls due later;
-    ``fetches`` False only walks."""
+    """What a pass covers: the recordings in ``window``; ``wait``: how long, once its own retries are done, it goes on
+    for what falls due later; ``fetches`` False only walks."""
 
     window: Window = field(default_factory=Window)
     wait: timedelta = timedelta(0)
@@ -81,6 +82,8 @@ class AccountPass:
 
         Raises: CatalogError or StorageError (in an ExceptionGroup) when either stayed away.
         """
+        if self._is_draining:
+            return
         async with asyncio.TaskGroup() as group:
             self._walking = group.create_task(self._walk_all())
             if self._scope.fetches:
@@ -92,6 +95,7 @@ class AccountPass:
         self._workers.drain()
         if self._walking is not None:
             self._walking.cancel()
+            self._admit()  # a task that is cancelled before its first step never comes to do so itself
 
     def _is_walking(self) -> bool:
         """Whether a walk may still bring work."""
@@ -103,23 +107,32 @@ class AccountPass:
         self._workers.bell.set()
 
     async def _walk_all(self) -> None:
+        listings: Sequence[Listing] = ()
         try:
-            listings = await self._means.policy.persist(self._means.provider.listings)
+            with self._isolated():
+                listings = await self._means.policy.persist(self._means.provider.listings)
             async with asyncio.TaskGroup() as group:
                 for listing in listings:
                     group.create_task(self._walk(listing))
-        except ArchiverError as error:
-            self._stop_for(error)
         finally:
             asyncio.get_running_loop().call_soon(self._admit)
 
     async def _walk(self, listing: Listing) -> None:
-        try:
+        with self._isolated():
             await self._walker.walk(listing, self._scope.window)
+
+    @contextmanager
+    def _isolated(self) -> Iterator[None]:
+        """What goes wrong with the account stays with the account, our own mistakes included."""
+        try:
+            yield
         except CatalogError:
             raise
         except ArchiverError as error:
             self._stop_for(error)
+        except Exception as error:
+            log.exception("account_broke_us", account=self._means.account.name)
+            self._stop_for(ArchiverError(f"internal error: {type(error).__name__}: {error}"))
 
     def _stop_for(self, error: ArchiverError) -> None:
         self._tally.trouble = error
@@ -127,14 +140,20 @@ class AccountPass:
         log.error("account_failed", account=self._means.account.name, code=error.code, error=str(error))
         if isinstance(error, Denied):
             self._workers.denied = error
+            self._workers.bell.set()
 
     async def _carry_all(self) -> None:
+        """Carry what the pass can, then wait for what falls due later, up to ``Scope.wait`` in all."""
         await self._admitted.wait()
+        loop, ends_at = asyncio.get_running_loop(), None
         while not self._is_stopping():
             request = await self._claims()
             await self._workers.run(request)
+            ends_at = ends_at or loop.time() + self._scope.wait.total_seconds()
             outlook = await self._means.policy.outlast(self._means.work.outlook, request)
-            if self._is_stopping() or outlook.due_in is None or outlook.due_in >= self._scope.wait:
+            if self._is_stopping() or outlook.due_in is None:
+                return
+            if loop.time() + outlook.due_in.total_seconds() >= ends_at:
                 return
             self._workers.bell.clear()
             with suppress(TimeoutError):

@@ -11,6 +11,7 @@ from typing import Final
 
 from archiver.model.errors import CatalogUnavailable, LeaseLost
 from archiver.model.outcome import Outcome
+from archiver.model.recording import LeaseId
 from archiver.pipeline.retry import RetryPolicy
 from archiver.ports.catalog import Work
 
@@ -46,7 +47,7 @@ class Registrar:
         when writing has ended, because the catalog stayed away: the recording will be claimed again.
         """
         if not self._is_open:
-            raise CatalogUnavailable("the catalog stayed away; outcomes are not written any more")
+            raise _closed()
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, committed))
         self._bell.set()
@@ -58,21 +59,31 @@ class Registrar:
                 await self._bell.wait()
                 self._bell.clear()
                 while self._waiting:
-                    await self._commit(self._waiting[:LARGEST_BATCH])
-                    self._waiting = self._waiting[LARGEST_BATCH:]
+                    await self._commit(self._next_batch())
+                    self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
         finally:
             self._is_open = False
             for _, committed in self._waiting:
-                committed.cancel()
+                committed.set_exception(_closed())
+
+    def _next_batch(self) -> list[tuple[Outcome, asyncio.Future[None]]]:
+        """What goes together: the first outcome of each lease. What follows it (a recording that was stored is given
+        back, say) waits for the next batch, so that its order is kept."""
+        firsts: dict[LeaseId, tuple[Outcome, asyncio.Future[None]]] = {}
+        for waiting in self._waiting[:LARGEST_BATCH]:
+            firsts.setdefault(waiting[0].claim.lease, waiting)
+        return list(firsts.values())
 
     async def _commit(self, batch: list[tuple[Outcome, asyncio.Future[None]]]) -> None:
         lost = await self._policy.outlast(self._work.settle, [outcome for outcome, _ in batch])
         for outcome, committed in batch:
-            if committed.done():
-                continue
             if outcome.claim.lease in lost:
                 committed.set_exception(
                     LeaseLost(f"{outcome.claim.listed.recording_id}: the lease ran out and the work was taken over")
                 )
             else:
                 committed.set_result(None)
+
+
+def _closed() -> CatalogUnavailable:
+    return CatalogUnavailable("the catalog stayed away; outcomes are not written any more")

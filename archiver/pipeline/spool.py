@@ -1,6 +1,8 @@
 """The rewindable place between download and store: small bodies in memory, larger ones in a file of their lease."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -51,16 +53,17 @@ class Spool:
         if self._file is None:
             return Body(content=bytes(self._buffer), digest=digest, size_bytes=self.size_bytes)
         await self._flush()
-        await self._close()
+        with self._writing():
+            await self._file.close()
         return Body(content=self._path, digest=digest, size_bytes=self.size_bytes)
 
     async def discard(self) -> None:
         """Remove the file, if there is one."""
         if self._file is None:
             return
-        await self._close()
-        self._file = None
         try:
+            await self._file.close()
+            self._file = None
             await aiofiles.os.unlink(self._path)
         except FileNotFoundError:
             return
@@ -68,15 +71,16 @@ class Spool:
             raise StorageError(f"{self._path} cannot be removed: {error.strerror}") from error
 
     async def _flush(self) -> None:
-        try:
+        with self._writing():
             self._file = self._file or await aiofiles.open(self._path, "wb", buffering=0)
             view = memoryview(self._buffer)
             while view:
                 view = view[await self._file.write(view) :]
-        except OSError as error:
-            raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error
         self._buffer = bytearray()
 
-    async def _close(self) -> None:
-        if self._file is not None:
-            await self._file.close()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error

@@ -3,12 +3,13 @@
 A walk is believed when its last page names no next one and it has seen as many distinct rows as the listing claimed.
 Is the claim not met, the listing is read a second time; rows that were deleted meanwhile are not missed, because the
 smallest claim of a round counts. A listing that repeats itself, breaks its form, or still claims more than it shows
-ends the walk as incomplete, with the reason; whatever it did show is recorded all the same.
+ends the walk as incomplete, with the reason; whatever it did show is recorded all the same. From a page that cannot
+be believed on, the checkpoint stays where it is: a walk that is interrupted behind it comes back to that page.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from typing import Final
 import structlog
 
 from archiver.model.account import Account
-from archiver.model.errors import ArchiverError, CatalogError, ListingError
+from archiver.model.errors import CatalogError, LeaseLost, ListingError
 from archiver.model.listing import (
     RESUME_WITHIN,
     Checkpoint,
@@ -73,15 +74,16 @@ class Walker:
             async with self._held(walk):
                 doubt = await self._read(walk, reached)
         except asyncio.CancelledError:
-            await asyncio.shield(self.policy.outlast(self.intake.release_walk, walk.id))
+            with suppress(CatalogError):  # the lease runs out by itself; whoever cancels does not wait for a catalog
+                await asyncio.shield(self.intake.release_walk(walk.id))
             raise
         except CatalogError:
             raise
-        except ListingError as error:
+        except (ListingError, LeaseLost) as error:
             self.tally.note(error)
             doubt = str(error)
-        except ArchiverError as error:
-            await self._end(walk, str(error))
+        except Exception as error:
+            await self._end(walk, str(error) or type(error).__name__)
             raise
         finally:
             reached.is_over = True
@@ -89,13 +91,15 @@ class Walker:
 
     async def _read(self, walk: Walk, reached: Reached) -> str | None:
         """Read pages until the listing ends; answers what makes it incomplete, None when nothing does."""
-        checkpoint, doubt, stale = walk.checkpoint, None, 0
+        checkpoint = saved = _beginning(walk)
+        doubt, stale = None, 0
         while True:
             page = await self.policy.persist(self.provider.list_page, walk.listing, walk.window, checkpoint.cursor)
             checkpoint = _behind(checkpoint, page)
-            recorded = await self._record(walk, page, checkpoint)
+            doubt = doubt or _doubt_of(page)
+            saved = saved if doubt else checkpoint
+            recorded = await self._record(walk, page, saved)
             reached.seen, reached.total = recorded.seen, page.total
-            doubt = doubt or page.doubt
             stale = 0 if recorded.fresh else stale + 1
             if page.next_cursor is not None:
                 if stale >= STALE_PAGES:
@@ -105,7 +109,8 @@ class Walker:
             elif checkpoint.round >= ROUNDS:
                 return doubt or f"the listing claims {checkpoint.least_total} recordings and shows {recorded.seen}"
             else:
-                checkpoint, stale = Checkpoint(round=checkpoint.round + 1), 0
+                checkpoint = saved = Checkpoint(round=checkpoint.round + 1)
+                stale = 0
 
     async def _record(self, walk: Walk, page: Page, checkpoint: Checkpoint) -> Recorded:
         inside = [row for row in page.rows if walk.window.covers(row.started_at)]
@@ -153,6 +158,18 @@ class Walker:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
+
+
+def _beginning(walk: Walk) -> Checkpoint:
+    """Where to read first. An interrupted walk whose checkpoint has no cursor had read a round to its end, or came to
+    doubt its first page: the next round begins, since to the round that was read every row would look repeated."""
+    if walk.is_resumed and walk.checkpoint.cursor is None:
+        return Checkpoint(round=walk.checkpoint.round + 1)
+    return walk.checkpoint
+
+
+def _doubt_of(page: Page) -> str | None:
+    return page.doubt or ("a page hit the ceiling behind which the listing hides rows" if page.is_full else None)
 
 
 def _behind(checkpoint: Checkpoint, page: Page) -> Checkpoint:

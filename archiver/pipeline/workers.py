@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from archiver.model.errors import Denied
@@ -100,7 +101,9 @@ class Workers:
         finally:
             self.slots.give_back(taken - len(claims))
         for claim in claims:
-            self._running[claim.lease] = group.create_task(self._carry(claim))
+            task = group.create_task(self._carry(claim))
+            self._running[claim.lease] = task
+            task.add_done_callback(partial(self._end, claim.lease))
         return len(claims)
 
     async def _carry(self, claim: Claim) -> None:
@@ -113,9 +116,12 @@ class Workers:
             tally.trouble = error
         finally:
             tally.in_flight -= 1
-            del self._running[claim.lease]
-            self.slots.give_back(1)
-            self.bell.set()
+
+    def _end(self, lease: LeaseId, _task: asyncio.Task[None]) -> None:
+        """Free the slot. Called however the task ended, also when it was cancelled before its first step."""
+        del self._running[lease]
+        self.slots.give_back(1)
+        self.bell.set()
 
     async def _is_worth_waiting(self, request: ClaimRequest) -> bool:
         """Wait until something may have become due. False when nothing of this pass can become due any more."""

@@ -60,9 +60,11 @@ def run_command(common: Common, body: "Callable[[Interruption], Awaitable[int]]"
 
 
 async def _guarded(common: Common, body: "Callable[[Interruption], Awaitable[int]]") -> int:
+    from archiver.app import logs
     from archiver.app.cli.output import print_error
     from archiver.app.signals import Interruption, interruptible
 
+    logs.configure(common.log_level or "warning", "auto")
     interruption = Interruption(grace=_DEFAULT_GRACE)
     try:
         with interruptible(interruption):
