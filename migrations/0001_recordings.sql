@@ -71,11 +71,12 @@ CREATE INDEX recordings_claim ON recordings (account_id, expires_at, started_at,
 CREATE INDEX recordings_unarchived ON recordings (account_id, first_seen_at) WHERE state IN ('pending', 'damaged');
 -- Showing an account, newest first; an unknown start comes last.
 CREATE INDEX recordings_newest ON recordings (account_id, (coalesce(started_at, '-infinity')), id);
--- The few that an operator asks for by their state, among millions that are done.
+-- The few that an operator asks for, among millions that are done.
 CREATE INDEX recordings_troubled ON recordings (account_id, state, (coalesce(started_at, '-infinity')), id)
     WHERE state IN ('damaged', 'failed', 'gone');
-CREATE INDEX recordings_suspect ON recordings (id) WHERE suspect IS NOT NULL;
-CREATE INDEX recordings_held ON recordings (id) WHERE held;
+CREATE INDEX recordings_suspect ON recordings (account_id, (coalesce(started_at, '-infinity')), id)
+    WHERE suspect IS NOT NULL;
+CREATE INDEX recordings_held ON recordings (account_id, (coalesce(started_at, '-infinity')), id) WHERE held;
 
 -- A recording's history. No foreign key: rows of recordings are never deleted, and the check would be paid each time.
 CREATE TABLE events (

@@ -64,7 +64,8 @@ async def _database(server_dsn: str, template: str | None) -> AsyncIterator[str]
         clone = f"TEMPLATE {template} STRATEGY file_copy" if template else ""
         await connection.execute(f"CREATE DATABASE {name} {clone}")
     try:
-        yield urlsplit(server_dsn)._replace(path=f"/{name}").geturl()
+        server = urlsplit(server_dsn)
+        yield f"{server.scheme}://{server.netloc}/{name}?{server.query}"
     finally:
         async with open_connection(server_dsn) as connection:
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -36,15 +36,19 @@ class Backfill:
         """
         started = time.monotonic()
         before = await self._states()
-        if self.scope.fetches:
-            await self.archive.storage.sweep(self.archive.catalog.living)
+        await self._sweep()
         interruption.drain = self._drain
         registrar = Registrar(self.archive.catalog, self.archive.policy)
         async with registrar.running(), asyncio.TaskGroup() as group:
             for account in self.accounts:
                 group.create_task(self._pass(account, registrar))
         interruption.drain = None
+        await self._sweep()  # again: what a killed run held at the start has been taken over by now
         return await self._summary(before, time.monotonic() - started)
+
+    async def _sweep(self) -> None:
+        if self.scope.fetches:
+            await self.archive.policy.outlast(self.archive.storage.sweep, self.archive.catalog.living)
 
     def _drain(self) -> None:
         self.is_draining = True

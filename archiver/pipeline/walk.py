@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from archiver.model.account import Account
-from archiver.model.errors import CatalogError, LeaseLost, ListingError
+from archiver.model.errors import CatalogError, LeaseLost, ListingError, Transient
 from archiver.model.listing import (
     RESUME_WITHIN,
     Checkpoint,
@@ -105,12 +105,28 @@ class Walker:
                 if stale >= STALE_PAGES:
                     return doubt or f"the listing repeats itself: nothing new on {stale} pages in a row"
             elif checkpoint.least_total is None or recorded.seen >= checkpoint.least_total:
+                if doubt is None and (page.total or 0) > recorded.seen:
+                    await self._catch_up(walk, saved)
                 return doubt
             elif checkpoint.round >= ROUNDS:
                 return doubt or f"the listing claims {checkpoint.least_total} recordings and shows {recorded.seen}"
             else:
                 checkpoint = saved = Checkpoint(round=checkpoint.round + 1)
                 stale = 0
+
+    async def _catch_up(self, walk: Walk, checkpoint: Checkpoint) -> None:
+        """Read the beginning again while it shows something new: rows that appeared there behind the walk's back.
+
+        They don't count against completeness, so trouble here is left to the next walk.
+        """
+        cursor = None
+        with suppress(ListingError, Transient):
+            while True:
+                page = await self.provider.list_page(walk.listing, walk.window, cursor)
+                recorded = await self._record(walk, page, checkpoint)
+                cursor = page.next_cursor
+                if cursor is None or not recorded.fresh:
+                    return
 
     async def _record(self, walk: Walk, page: Page, checkpoint: Checkpoint) -> Recorded:
         inside = [row for row in page.rows if walk.window.covers(row.started_at)]

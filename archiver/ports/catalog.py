@@ -98,7 +98,7 @@ class ClaimRequest:
 
     A pass takes every waiting recording once, whether it is due or not: those whose last pass began before
     ``pass_started_at``. After that a recording comes again when it is due and has had fewer than ``max_attempts``
-    in this pass.
+    in this pass; one that waits for media that is not there yet comes again only with another pass.
     """
 
     account: AccountName

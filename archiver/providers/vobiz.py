@@ -110,28 +110,31 @@ class VobizProvider:
 
     @asynccontextmanager
     async def open_media(self, request: MediaRequest) -> AsyncIterator[Media]:
-        """The audio behind ``recording_url``. A link may be temporary, so from the second attempt on it is renewed."""
+        """The audio behind ``recording_url``. A link may be temporary: it is renewed when the one that was listed leads
+        nowhere, and from the second attempt on in any case."""
+        listed_url = None if request.attempt else media_url(request.recording.document)
         async with AsyncExitStack() as stack:
-            url = None if request.attempt else media_url(request.recording.document)
-            if url:
-                media = await self._enter(stack, request, url, is_known_to_exist=False)
-            else:
-                media = await self._enter(stack, request, await self._fresh_url(request.recording))
+            media = await self._enter(stack, request, listed_url) if listed_url else None
+            if media is None:
+                url = await self._fresh_url(request.recording)
+                media = await self._enter(stack, request, url) if url != listed_url else None
+            if media is None:
+                # Right after hang-up the recording is there and its audio is "not found"
+                message = (
+                    f"account {self._account.name}: the audio of {request.recording.recording_id} is not there yet"
+                )
+                raise NotReady(message, account=self._account.name)
             yield media
 
-    async def _enter(
-        self, stack: AsyncExitStack, wanted: MediaRequest, url: str, *, is_known_to_exist: bool = True
-    ) -> Media:
-        request = self._request("media", join(self._account.base_url, url))
+    async def _enter(self, stack: AsyncExitStack, wanted: MediaRequest, url: str) -> Media | None:
+        """The open media behind a link; None when nothing is found there."""
+        request = self._request("media", join(self._recordings_url, url))
         try:
             return await stack.enter_async_context(
                 open_media(self._http, request, Resume(wanted.offset, wanted.validator))
             )
-        except Gone as error:
-            # Right after hang-up, and once a link has expired, the audio is "not found" while the recording is there
-            if not is_known_to_exist:
-                await self._retrieve(wanted.recording)
-            raise NotReady(error.message, account=error.account, request_id=error.request_id) from error
+        except Gone:
+            return None
         except Denied as denied:
             raise await self._after_probing(denied) from denied
 
@@ -221,6 +224,9 @@ def _read_envelope(answer: object, account: Account) -> _Envelope:
         case {"meta": {"next": None | str() as link} as meta, "objects": list(rows)}:
             total = fields.count(meta.get("total_count"))
             return _Envelope(rows=rows, has_next=bool(link), total=total, cursor=cursor_in(link))
+        case {"meta": {"total_count": int(total)} as meta, "objects": list(rows)} if "next" not in meta:
+            # A total can stand in for the link: what it claims beyond these rows is asked for by offset
+            return _Envelope(rows=rows, has_next=False, total=fields.count(total))
         case {"pagination": {"has_more": bool(has_more)} as pagination, "recordings": list(rows)}:
             return _Envelope(rows=rows, has_next=has_more, total=fields.count(pagination.get("total")))
     raise _listing_error(account, "the listing has an unknown shape", answer)

@@ -176,7 +176,7 @@ class FakeCatalog:
         now = self.clock.now()
         left = [row for row in self._covered(request) if row.state in WORK]
         free = [row for row in left if not row.is_leased(now)]
-        in_pass = [row for row in free if not row.has_turn(request) and row.attempts_in_pass < request.max_attempts]
+        in_pass = [row for row in free if not row.has_turn(request) and row.has_attempts(request)]
         return Outlook(
             claimable=sum(row.is_claimable(request, now) for row in free),
             retry_in=next_due_in(in_pass, now),

@@ -62,7 +62,11 @@ class Row:
     def is_claimable(self, request: ClaimRequest, now: datetime) -> bool:
         if self.state not in WORK or self.is_leased(now):
             return False
-        return self.has_turn(request) or (self.is_due(now) and self.attempts_in_pass < request.max_attempts)
+        return self.has_turn(request) or (self.is_due(now) and self.has_attempts(request))
+
+    def has_attempts(self, request: ClaimRequest) -> bool:
+        """Whether it may come again in a pass that had it already."""
+        return self.attempts_in_pass < request.max_attempts and self.reason is not Reason.NOT_READY
 
     def bury_if_gone(self, at: datetime) -> None:
         if self.is_denied and self.remote_missing_at and self.state is State.PENDING:

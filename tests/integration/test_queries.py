@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from archiver.catalog.migrate import migrations_folder
-from archiver.catalog.pool import open_connection
+from archiver.catalog.pool import Connection, open_connection
 from archiver.catalog.postgres import Catalog
 from archiver.catalog.queries import FILES, load
 from archiver.model.recording import State, may_follow
@@ -23,10 +23,10 @@ async def test_a_query_fits_the_schema(catalog_dsn: str, file: str, name: str) -
     query = load(file)[name]
     comment = "\n".join(line for line in query.splitlines() if line.startswith("--"))
     async with open_connection(catalog_dsn) as connection:
-        statement = await connection.prepare(query)
+        parameters = (await connection.prepare(query)).get_parameters()
     named = {int(number) for number in re.findall(r"\$(\d+)", comment)}
     assert comment
-    assert named == set(range(1, len(statement.get_parameters()) + 1))
+    assert named == set(range(1, len(parameters) + 1))
 
 
 def test_every_file_is_loaded() -> None:
@@ -63,7 +63,7 @@ async def test_states_follow_the_model(catalog: Catalog, catalog_dsn: str) -> No
     }
 
 
-async def _may_go(connection: "asyncpg.Connection[asyncpg.Record]", before: State, after: State) -> bool:
+async def _may_go(connection: Connection, before: State, after: State) -> bool:
     await connection.execute("ALTER TABLE recordings DISABLE TRIGGER states_follow")
     await connection.execute("UPDATE recordings SET state = $1", before)
     await connection.execute("ALTER TABLE recordings ENABLE TRIGGER states_follow")

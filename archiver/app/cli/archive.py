@@ -102,7 +102,7 @@ def demo(common: Common, folder: Path) -> None:
         from archiver.ports.catalog import Query
 
         async with rehearsal(folder) as ready:
-            config = load_config(Common(ready.config, common.log_level, common.as_json))
+            config = load_config(Common(ready.config, common.log_level or "warning", common.as_json))
             summary = await run_backfill(common, config, Scope(), Chosen(), interruption)
             async with open_catalog(config) as catalog:
                 proof = await ready.prove(catalog.find(Query(limit=None)))

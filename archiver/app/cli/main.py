@@ -1,7 +1,9 @@
 """The command ``archiver``. Everything heavy is imported inside the commands, so ``--help`` answers at once."""
 
 import importlib
-from typing import Final
+import json
+import sys
+from typing import Any, Final
 
 import click
 
@@ -29,6 +31,19 @@ class LazyGroup(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command = getattr(module, cmd_name)
         return command if isinstance(command, click.Command) else None
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line. With ``--json`` a usage error is one JSON object, like every other error."""
+        try:
+            return super().main(*args, **{**options, "standalone_mode": False})
+        except click.UsageError as error:
+            if "--json" not in sys.argv:
+                error.show()
+            else:
+                click.echo(json.dumps({"error": {"code": "usage", "message": error.format_message()}}))
+            raise SystemExit(error.exit_code) from None
+        except click.Abort:
+            raise SystemExit(130) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -14,6 +14,8 @@ from archiver.app.signals import Interruption
 @click.option("--seed", default=1, show_default=True, help="The same seed serves the same recordings.")
 @click.option("--recordings", default=300, show_default=True, help="How many recordings each provider has.")
 @click.option("--anchor", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), help="The newest moment; default now.")
+@click.option("--page-cap", default=50, show_default=True, help="The largest page that is served.")
+@click.option("--late-arrivals", default=5, show_default=True, help="So many appear only while the listing is read.")
 @click.option("--audio-seconds", type=float, metavar="S", help="Give every recording this length.")
 @click.option("--write-config", type=click.Path(path_type=Path), metavar="FILE", help="Write a configuration for it.")
 def sandbox(
@@ -21,6 +23,8 @@ def sandbox(
     seed: int,
     recordings: int,
     anchor: datetime | None,
+    page_cap: int,
+    late_arrivals: int,
     audio_seconds: float | None,
     write_config: Path | None,
 ) -> None:
@@ -38,7 +42,14 @@ def sandbox(
         from archiver.sandbox.server import SandboxOptions, run
 
         length = (audio_seconds, audio_seconds) if audio_seconds else None
-        options = SandboxOptions(seed=seed, recordings=recordings, anchor=anchor, audio_seconds=length)
+        options = SandboxOptions(
+            seed=seed,
+            recordings=recordings,
+            anchor=anchor,
+            page_cap=page_cap,
+            late_arrivals=late_arrivals,
+            audio_seconds=length,
+        )
         await run(options, click.echo, write_config)
         return 0
 

@@ -41,7 +41,8 @@ UPDATE walks SET lease_until = NULL WHERE id = $1 AND ended_at IS NULL
 
 -- name: lock_walk
 -- Lock a walk for as long as the transaction lasts. $1 walk.
-SELECT id, account_id, listing, kind, ended_at, doubt, seen, last_page, last_fresh, last_new, pages, listed, new, malformed
+SELECT id, account_id, listing, kind, ended_at, doubt, seen, last_page, last_fresh, last_new,
+       pages, listed, new, malformed
 FROM walks WHERE id = $1 FOR UPDATE
 
 -- name: compare

@@ -8,8 +8,8 @@ CROSS JOIN LATERAL (
     SELECT * FROM recordings r
     WHERE r.account_id = a.id
       AND ($2::text IS NULL OR r.state = $2)
-      AND ($3::boolean IS NULL OR (r.suspect IS NOT NULL) = $3)
-      AND ($4::boolean IS NULL OR r.held = $4)
+      AND ($3::boolean IS NULL OR ($3 AND r.suspect IS NOT NULL) OR (NOT $3 AND r.suspect IS NULL))
+      AND ($4::boolean IS NULL OR ($4 AND r.held) OR (NOT $4 AND NOT r.held))
       AND (r.started_at IS NULL OR (($5::timestamptz IS NULL OR r.started_at >= $5)
                                     AND ($6::timestamptz IS NULL OR r.started_at <= $6)))
       AND ($7::text IS NULL OR $7 IN (regexp_replace(r.from_number, '\D', '', 'g'),

@@ -12,7 +12,8 @@ WITH due AS (
       AND state IN ('pending', 'stored', 'damaged')
       AND (lease_until IS NULL OR lease_until <= now())
       AND (pass_at IS NULL OR pass_at < $4
-           OR (pass_attempts < $5 AND (next_attempt_at IS NULL OR next_attempt_at <= now())))
+           OR (pass_attempts < $5 AND reason IS DISTINCT FROM 'not_ready'
+               AND (next_attempt_at IS NULL OR next_attempt_at <= now())))
       AND (started_at IS NULL OR (($6::timestamptz IS NULL OR started_at >= $6)
                                   AND ($7::timestamptz IS NULL OR started_at <= $7)))
     ORDER BY expires_at, started_at, id
@@ -168,7 +169,8 @@ UPDATE recordings SET lease_until = NULL, next_attempt_at = NULL WHERE id = ANY 
 -- What is left to do. $1 account's name, $2 start of the pass, $3 attempts per pass, $4 since, $5 until.
 WITH work AS (
     SELECT coalesce(lease_until > now(), false) AS is_leased, pass_at IS NULL OR pass_at < $2 AS is_first,
-           pass_attempts < $3 AS has_attempts, next_attempt_at IS NULL OR next_attempt_at <= now() AS is_due,
+           pass_attempts < $3 AND reason IS DISTINCT FROM 'not_ready' AS has_attempts,
+           next_attempt_at IS NULL OR next_attempt_at <= now() AS is_due,
            CASE WHEN next_attempt_at IS NOT NULL THEN greatest(next_attempt_at, now()) - now() END AS wait
     FROM recordings
     WHERE account_id = (SELECT id FROM accounts WHERE name = $1)

@@ -171,13 +171,23 @@ class ClaimContract(CatalogSuite):
         assert (await claim_one(catalog, max_attempts=2)).attempts_in_pass == 0
 
     async def test_waiting_uses_no_attempt(self, catalog: Catalog) -> None:
-        """A recording that is not ready comes again however often it was asked for (B5)."""
+        """A recording that is not ready comes again with each pass, however often it was asked for (B5)."""
         await record(catalog, make_listed())
-        started_at = await catalog.now()
         for _ in range(3):
-            claimed = await claim_one(catalog, pass_started_at=started_at, max_attempts=1)
+            claimed = await claim_one(catalog, max_attempts=1)
             assert (claimed.attempts, claimed.attempts_in_pass) == (0, 0)
             await settle(catalog, Wait(claimed, "404", _AT_ONCE))
+            await self.pass_time(catalog, MOMENT)
+
+    async def test_what_is_not_ready_is_left_to_another_pass(self, catalog: Catalog) -> None:
+        """Within a pass nothing waits for media that is not there yet: a pass ends without it."""
+        await record(catalog, make_listed())
+        started_at = await catalog.now()
+        await settle(catalog, Wait(await claim_one(catalog, pass_started_at=started_at), "404", _AT_ONCE))
+        assert not await claim(catalog, pass_started_at=started_at)
+        outlook = await catalog.outlook(make_claim_request(pass_started_at=started_at))
+        assert (outlook.claimable, outlook.retry_in, outlook.left) == (0, None, 1)
+        assert outlook.due_in is not None
 
     async def test_a_lease_that_ran_out_is_claimed(self, catalog: Catalog) -> None:
         """What a dead worker held is claimed like any other, under a new lease, with no attempt counted (R5)."""

@@ -117,10 +117,10 @@ class WalkContract(CatalogSuite):
 
     async def test_a_page_renews_the_walk(self, catalog: Catalog) -> None:
         """Each page's intake holds the walk for another lease."""
-        first = await catalog.begin_walk(ask(lease=timedelta(milliseconds=180)))
-        await self.pass_time(catalog, timedelta(milliseconds=95))
+        first = await catalog.begin_walk(ask(lease=timedelta(milliseconds=400)))
+        await self.pass_time(catalog, timedelta(milliseconds=210))
         await catalog.record(first.id, make_page(cursor="2"))
-        await self.pass_time(catalog, timedelta(milliseconds=95))
+        await self.pass_time(catalog, timedelta(milliseconds=210))
         assert not (await catalog.begin_walk(ask())).is_resumed
 
     async def test_a_walk_is_renewed_between_pages(self, catalog: Catalog) -> None:

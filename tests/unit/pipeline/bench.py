@@ -74,7 +74,7 @@ def make_rows(*names: str) -> tuple[Listed, ...]:
 class ScriptedProvider(FakeProvider):
     """A provider whose listing answers as told, page after page; ``cursors`` are those it was asked with."""
 
-    def __init__(self, script: Iterator[Page | Exception]) -> None:
+    def __init__(self, script: Iterator[Page | BaseException]) -> None:
         super().__init__()
         self.script = script
         self.cursors: list[Cursor | None] = []
@@ -84,18 +84,20 @@ class ScriptedProvider(FakeProvider):
         await asyncio.sleep(0)
         self.cursors.append(cursor)
         answer = next(self.script)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
 
 class GatedProvider(FakeProvider):
-    """A provider whose media stay closed until ``gate`` opens; ``most`` is how many were open at once."""
+    """A provider whose media stay closed until ``gate`` opens; ``most`` is how many were open at once.
+
+    ``opened`` and ``closed`` tell that one was."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gate = asyncio.Event()
-        self.opened = asyncio.Event()
+        self.opened, self.closed = asyncio.Event(), asyncio.Event()
         self.open = self.most = 0
 
     @asynccontextmanager
@@ -110,6 +112,7 @@ class GatedProvider(FakeProvider):
                 yield media
         finally:
             self.open -= 1
+            self.closed.set()
 
 
 @dataclass
@@ -229,11 +232,6 @@ class Bench:
         (status,) = [one for one in await self.catalog.status() if one.account == self.account.name]
         return {state: count for state, count in status.states.items() if count}
 
-    def has_free_slots(self) -> bool:
-        """Whether every slot of account and process is back."""
-        return (
-            self.slots.account._value == self.account.concurrency
-            and self.slots.process._value == self.process_slots_at_start
-        )
-
-    process_slots_at_start: int = 32
+    def free_slots(self) -> tuple[int, int]:
+        """How many slots of the account and of the process are free."""
+        return self.slots.account._value, self.slots.process._value
