@@ -10,6 +10,7 @@
     │   └── Gone                       the provider says that the thing does not exist
     ├── Denied                         the credentials are refused: pause the account, tell the operator
     ├── ListingError                   a listing that cannot be believed: unknown shape, a loop, a lying page
+    │   └── WindowTooLarge             the provider wants a shorter window: halve it and ask again
     ├── IntegrityError                 what arrived is not the recording: refuse it, try again
     ├── LeaseLost                      somebody else holds the work now: drop it, change nothing
     ├── CatalogError                   a catalog that cannot be used                       exit 3
@@ -121,6 +122,12 @@ class ListingError(ArchiverError):
     """A page that cannot be believed. It is never an empty page; the walk ends and is recorded as incomplete."""
 
     code = "listing"
+
+
+class WindowTooLarge(ListingError):
+    """The listing cannot be read for so long a time at once; two halves of it can."""
+
+    code = "window_too_large"
 
 
 class IntegrityError(ArchiverError):

@@ -17,16 +17,25 @@ from archiver.model.recording import Listed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRule:
-    """A listing that must be asked for by time: windows of at most ``longest`` are read one after the other."""
+    """How a listing must be asked for by time.
+
+    Windows of at most ``longest`` follow each other, each beginning ``overlap`` before the end of the one before, so
+    that nothing on an edge is missed; a row that is in two of them is one recording all the same. ``reach`` is how far
+    back the first one begins where the operator names no beginning. ``month_seam``: around each change of month (UTC)
+    one more window reaches so far to both sides, for listings that are kept by month and lose rows at the seams.
+    """
 
     longest: timedelta
+    overlap: timedelta
+    reach: timedelta
+    month_seam: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What this provider can do, as data.
 
-    ``windows`` is None for a listing that has no usable time filter: it is read from end to end.
+    ``windows`` is None for a listing that can be read from end to end without one.
     ``can_resume`` says that media may be asked for from an offset.
     """
 
@@ -78,12 +87,16 @@ class Provider(Protocol):
         """The listings to walk, by the contract's names; at least one, names distinct."""
 
     async def list_page(self, listing: Listing, window: Window, cursor: Cursor | None) -> Page:
-        """The page at ``cursor`` (None: the first one), with ``window`` unchanged over all pages of a walk.
+        """The page at ``cursor`` (None: the first one), with ``window`` unchanged over all pages of it.
+
+        With ``Capabilities.windows`` both ends of the window are given; else they are what the operator narrowed the
+        run to, and an adapter that cannot ask for a part of the time may show more than the window.
 
         A row that is no recording we understand is in ``malformed``; the others are in ``rows``. A cursor may be used
         again later and in another process; positions that shifted meanwhile are noticed and re-read, never skipped.
 
-        Raises: ListingError when the answer has an unknown shape. It is never taken for an empty page.
+        Raises: ListingError when the answer has an unknown shape (it is never taken for an empty page), or the
+        provider refuses the cursor; WindowTooLarge when it wants a shorter window.
         """
 
     async def retrieve(self, recording: Listed) -> Listed:
@@ -96,5 +109,6 @@ class Provider(Protocol):
         """The audio, exactly as the provider keeps it: not compressed, redirects followed by the account's rules.
 
         Raises: NotReady when the recording is there and its media is not; Gone when the recording itself is not;
-        Permanent when the media can never be had (a host that the account does not allow, a link of no use).
+        IntegrityError when the transfer itself is wrong (compressed, a part that was not asked for); Permanent when the
+        media can never be had (a host that the account does not allow, a link of no use, more bytes than allowed).
         """
