@@ -342,6 +342,16 @@ class TestRoot:
         async with embedded_server(home, FAST):
             assert powers(home) == (65534, CAP_DAC_OVERRIDE)
 
+    async def test_programs_that_only_root_may_reach_run_all_the_same(self, tmp_path: Path) -> None:
+        """A clone with its virtual environment under a folder closed to everybody else makes its catalog and serves it."""
+        tmp_path.chmod(0o700)
+        package = find_binaries().parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            copy(part, tmp_path / part.name)
+        async with command(tmp_path / "catalog", PYTHONPATH=str(tmp_path)) as process:
+            number = await entered(process)
+            assert Path(f"/proc/{number}/exe").resolve().is_relative_to(tmp_path)
+
     @pytest.mark.parametrize("owner_id", [65534, 4])
     async def test_in_another_s_folder_it_is_that_user(self, prepared: Path, owner_id: int) -> None:
         """In a folder of another user's it is that user, without any power of root's, and no file becomes root's."""

@@ -142,7 +142,8 @@ def _identities(home: Home) -> Iterator[Identity]:
     keeper = home.data.stat().st_uid if home.data.exists() else None
     nobody = pwd.getpwnam("nobody")
     if keeper in {None, nobody.pw_uid}:
-        reach = ("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
+        # Without the securebit, access(2), by which initdb looks for its siblings, counts no capability of nobody
+        reach = ("--securebits=+no_setuid_fixup", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override")
         yield Identity(_as(nobody.pw_uid, nobody.pw_gid) + reach, nobody.pw_uid, nobody.pw_gid)
     if keeper in {None, 0}:
         yield Identity(("unshare", "--user", f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}"), 0, 0)
