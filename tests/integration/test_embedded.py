@@ -343,7 +343,7 @@ class TestRoot:
             assert powers(home) == (65534, CAP_DAC_OVERRIDE)
 
     async def test_programs_that_only_root_may_reach_run_all_the_same(self, tmp_path: Path) -> None:
-        """A clone with its virtual environment under a folder closed to everybody else makes its catalog and serves it."""
+        """A virtual environment under a folder closed to everybody but root makes its catalog and serves it."""
         tmp_path.chmod(0o700)
         package = find_binaries().parents[1]
         for part in (package, package.with_name(f"{package.name}.libs")):
