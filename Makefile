@@ -25,6 +25,9 @@ demo: $(READY) ## archive a sandbox provider into ./archiver-demo, with everythi
 test: $(READY) ## run every test, in parallel
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q
 
+bench: $(READY) ## measure the main job with 20,000 recordings
+	@$(BIN)/python -m tests.bench.main_job
+
 check: $(READY) ## formatter, linter, types, and the house rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

@@ -106,7 +106,7 @@ class Walker:
                     return doubt or f"the listing repeats itself: nothing new on {stale} pages in a row"
             elif checkpoint.least_total is None or recorded.seen >= checkpoint.least_total:
                 if doubt is None and (page.total or 0) > recorded.seen:
-                    await self._catch_up(walk, saved)
+                    await self._catch_up(walk, saved, reached)
                 return doubt
             elif checkpoint.round >= ROUNDS:
                 return doubt or f"the listing claims {checkpoint.least_total} recordings and shows {recorded.seen}"
@@ -114,7 +114,7 @@ class Walker:
                 checkpoint = saved = Checkpoint(round=checkpoint.round + 1)
                 stale = 0
 
-    async def _catch_up(self, walk: Walk, checkpoint: Checkpoint) -> None:
+    async def _catch_up(self, walk: Walk, checkpoint: Checkpoint, reached: Reached) -> None:
         """Read the beginning again while it shows something new: rows that appeared there behind the walk's back.
 
         They don't count against completeness, so trouble here is left to the next walk.
@@ -124,7 +124,7 @@ class Walker:
             while True:
                 page = await self.provider.list_page(walk.listing, walk.window, cursor)
                 recorded = await self._record(walk, page, checkpoint)
-                cursor = page.next_cursor
+                reached.seen, cursor = recorded.seen, page.next_cursor
                 if cursor is None or not recorded.fresh:
                     return
 

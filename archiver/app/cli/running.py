@@ -4,6 +4,7 @@ import asyncio
 import functools
 import os
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from archiver.app.signals import Interruption
 
 _LEVELS: Final = ("debug", "info", "warning", "error")
+_THREADS: Final = 32
+"""Threads wait for disks more than they compute, so there are more of them than processors."""
 _DEFAULT_GRACE: Final = timedelta(seconds=30)
 
 
@@ -65,6 +68,7 @@ async def _guarded(common: Common, body: "Callable[[Interruption], Awaitable[int
     from archiver.app.signals import Interruption, interruptible
 
     logs.configure(common.log_level or "warning", "auto")
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "archiver"))
     interruption = Interruption(grace=_DEFAULT_GRACE)
     try:
         with interruptible(interruption):

@@ -102,6 +102,7 @@ def show_status(accounts: Sequence[AccountStatus], configured: Collection[str]) 
         mark = "" if account.account in configured else "  [dim]unconfigured[/dim]"
         console.print(f"[bold]{account.account}[/bold]  {account.provider}{mark}")
         table = plain_table("", "")
+        table.show_header = False
         for name, value in _facts(account):
             table.add_row(f"  {name}", value)
         console.print(table)
