@@ -67,6 +67,15 @@ def render(clip: Clip) -> bytes:
     return _wav(clip, samples, width)
 
 
+def measure(clip: Clip) -> int:
+    """How many bytes ``render`` gives, without making them."""
+    if clip.encoding is Encoding.MP3:
+        return len(_id3(clip.recording_id)) + clip.duration_ms * MP3_FRAME_BYTES // MP3_FRAME_MS
+    width = 2 if clip.encoding is Encoding.PCM else 1
+    samples_bytes = round(clip.duration_ms * width * SAMPLE_RATE / 1000)
+    return len(_wav(clip, b"", width)) + samples_bytes + samples_bytes % 2
+
+
 def _cut_to(clip: Clip, parts: Sequence[bytes], bytes_per_ms: float) -> bytes:
     """A melody of equally long parts, in the order that the recording id draws, as long as the clip."""
     size = round(clip.duration_ms * bytes_per_ms)

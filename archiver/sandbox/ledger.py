@@ -2,14 +2,14 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from archiver.sandbox.audio import render
-from archiver.sandbox.population import Population
+from archiver.sandbox.population import Stock
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,20 @@ class Truth:
     format: str
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an archive can have of a recording: ``ready`` is False before its audio is there, ``retrievable`` is False
+    when it is listed and yet can never be fetched.
+    """
+
+    ready: bool = True
+    retrievable: bool = True
+
+
+def _plain_standing(_recording_id: str) -> Standing:
+    return Standing()
+
+
 class Ledger:
     """Counts and digests of one provider's account.
 
@@ -37,9 +51,16 @@ class Ledger:
     400 and above wherever they were given. A media request that is redirected counts once, at the first host.
     """
 
-    def __init__(self, account: str, population: Population, endpoints: Iterable[str]) -> None:
+    def __init__(
+        self,
+        account: str,
+        stock: Stock,
+        endpoints: Iterable[str],
+        standing: Callable[[str], Standing] = _plain_standing,
+    ) -> None:
         self.account = account
-        self._population = population
+        self._stock = stock
+        self._standing = standing
         self.credential_leaks = 0
         self._endpoints = tuple(endpoints)
         self._requests: Counter[str] = Counter()
@@ -70,6 +91,14 @@ class Ledger:
         """These bytes of a recording were written out."""
         self._served[recording_id].append(Served(sha256(written).hexdigest(), len(written), complete))
 
+    def served(self, recording_id: str) -> Callable[[bytes, bool], None]:
+        """``note_served`` for this recording, to be called with what was written and whether it was all of it."""
+
+        def note(written: bytes, is_whole: bool) -> None:
+            self.note_served(recording_id, written, complete=is_whole)
+
+        return note
+
     def note_deleted(self, recording_id: str, now: datetime) -> None:
         """The recording vanished at this time."""
         self._deleted_at[recording_id] = now
@@ -97,12 +126,13 @@ class Ledger:
         }
 
     def _recording_ids(self) -> list[str]:
-        return [*self._population.ids(), *self._deleted_at]
+        return [*self._stock.ids(), *self._deleted_at]
 
     def _entry(self, recording_id: str) -> dict[str, Any]:
         deleted_at = self._deleted_at.get(recording_id)
         return {
             **asdict(self._truth(recording_id)),
+            **asdict(self._standing(recording_id)),
             "listed": self._listed[recording_id],
             "media_requests": self._media_requests[recording_id],
             "served": [asdict(served) for served in self._served.get(recording_id, ())],
@@ -112,7 +142,7 @@ class Ledger:
     def _truth(self, recording_id: str) -> Truth:
         """Worked out once; the bytes themselves are not kept."""
         if recording_id not in self._truths:
-            clip = self._population.was(recording_id).clip
+            clip = self._stock.was(recording_id).clip
             body = render(clip)
             self._truths[recording_id] = Truth(sha256(body).hexdigest(), len(body), clip.encoding.container)
         return self._truths[recording_id]

@@ -5,13 +5,14 @@ id and two numbers a recording, so large populations stay small and the same see
 """
 
 import uuid
-from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from random import Random
+from typing import NamedTuple, Protocol
 
 from archiver.sandbox.audio import Clip, Encoding
 
@@ -28,7 +29,7 @@ _GOLDEN = 0.6180339887498949
 class Plan:
     """How a population is drawn. ``audio_seconds`` bounds every length; None means 2 to 60 s and mostly 3 to 20 s.
 
-    ``late_arrivals`` of the newest recordings are withheld at first and appear while the listing is being read.
+    ``late_arrivals`` of the recordings are withheld at first and appear while the listing is being read.
     """
 
     seed: int
@@ -36,6 +37,36 @@ class Plan:
     anchor: datetime
     audio_seconds: tuple[float, float] | None = None
     late_arrivals: int = 0
+
+    def time_of(self, number: int, span: timedelta) -> datetime:
+        """When a recording was added: one slot of the span each, so that numbers are in the order of time."""
+        slot = span / self.count
+        jitter = (self.seed + number) * _GOLDEN % 1
+        return (self.anchor - slot * (self.count - number - jitter)).astimezone(UTC)
+
+
+def plain_name(_number: int, _added_at: datetime, drawn: uuid.UUID) -> str:
+    """An id that tells nothing: the drawn one."""
+    return str(drawn)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """What sets a provider's recordings apart from the plain ones.
+
+    They lie in the ``span`` before the anchor. ``name`` makes the id out of the number, the time of adding and a drawn
+    UUID. ``moments`` are times of single numbers, which must keep the order. Late arrivals are the newest recordings,
+    or with ``late_anywhere`` any: then a row appears in the middle, with an old time.
+    """
+
+    span: timedelta = SPAN
+    encodings: tuple[Encoding, ...] = _ENCODINGS
+    name: Callable[[int, datetime, uuid.UUID], str] = plain_name
+    moments: Mapping[int, datetime] = field(default_factory=dict)
+    late_anywhere: bool = False
+
+
+_PLAIN = Habits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,19 +81,51 @@ class Recording:
     to_number: str
 
 
-class Population:
-    """The recordings of one account. Those that are ``listed`` exist: neither withheld nor deleted."""
+class Stamp(NamedTuple):
+    """Which recording, and when it was added."""
 
-    def __init__(self, provider: str, plan: Plan) -> None:
+    recording_id: str
+    added_at: datetime
+
+
+class Stock(Protocol):
+    """The recordings of one account, in one population or in several."""
+
+    def ids(self) -> list[str]:
+        """The ids of all recordings that exist."""
+        ...
+
+    def find(self, recording_id: str) -> Recording | None:
+        """The existing recording of this id, or None."""
+        ...
+
+    def was(self, recording_id: str) -> Recording:
+        """The recording of this id, deleted or not. Raises: KeyError when there never was one."""
+        ...
+
+    def add(self, count: int, now: datetime) -> list[str]:
+        """Make recordings appear. Returns their ids, oldest first."""
+        ...
+
+    def delete(self, recording_id: str) -> bool:
+        """Make a recording vanish; False when there is none of this id."""
+        ...
+
+
+class Population:
+    """The recordings of one listing. Those that are ``listed`` exist: neither withheld nor deleted."""
+
+    def __init__(self, provider: str, plan: Plan, habits: Habits = _PLAIN) -> None:
         self._plan = plan
+        self._habits = habits
         self._secret = f"{provider}/{plan.seed}".encode()
-        self._ids = [self._uuid("recording", number) for number in range(plan.count)]
+        self._added_at = dict(habits.moments)
+        self._ids = [self._name(number) for number in range(plan.count)]
         self._number_of = {recording_id: number for number, recording_id in enumerate(self._ids)}
-        withheld = range(max(0, plan.count - plan.late_arrivals), plan.count)
-        self._listed = list(range(withheld.start))
+        withheld = self._draw_withheld()
+        self._listed = [number for number in range(plan.count) if number not in withheld]
         self._arrivals = self._draw_arrivals(withheld)
         self._listings = 0
-        self._added_at: dict[int, datetime] = {}
         self._read = lru_cache(maxsize=1000)(self._draw)
 
     def __len__(self) -> int:
@@ -80,6 +143,12 @@ class Population:
     def all_newest_first(self) -> Iterator[Recording]:
         """Every listed recording; drawn one by one, so a filter over many costs time but no memory."""
         return (self._draw(number) for number in reversed(self._listed))
+
+    def between(self, first: datetime | None, last: datetime | None) -> list[Stamp]:
+        """The listed recordings added from ``first`` to ``last``, both included and None for no bound, newest first."""
+        low = 0 if first is None else bisect_left(self._listed, first, key=self._time_of)
+        high = len(self._listed) if last is None else bisect_right(self._listed, last, key=self._time_of)
+        return [Stamp(self._ids[number], self._time_of(number)) for number in reversed(self._listed[low:high])]
 
     def find(self, recording_id: str) -> Recording | None:
         """The listed recording of this id, or None."""
@@ -102,7 +171,7 @@ class Population:
         start = max(now, self._time_of(first - 1)) if first else now
         for number in range(first, first + count):
             self._added_at[number] = start + timedelta(milliseconds=number - first + 1)
-            self._ids.append(self._uuid("recording", number))
+            self._ids.append(self._name(number))
             self._number_of[self._ids[number]] = number
             self._listed.append(number)
         return self._ids[first:]
@@ -119,6 +188,12 @@ class Population:
         place = bisect_left(self._listed, number)
         return place < len(self._listed) and self._listed[place] == number
 
+    def _draw_withheld(self) -> Sequence[int]:
+        count, late = self._plan.count, min(self._plan.late_arrivals, self._plan.count)
+        if not self._habits.late_anywhere:
+            return range(count - late, count)
+        return sorted(Random(self._secret + b"/withheld").sample(range(count), late))
+
     def _draw_arrivals(self, withheld: Sequence[int]) -> dict[int, list[int]]:
         """Which numbers appear after which list request, counted from one."""
         random = Random(self._secret + b"/arrivals")
@@ -127,27 +202,26 @@ class Population:
             arrivals.setdefault(random.randint(1, _LAST_LATE_REQUEST), []).append(number)
         return arrivals
 
-    def _uuid(self, kind: str, number: int) -> str:
+    def _name(self, number: int) -> str:
+        return self._habits.name(number, self._time_of(number), self._uuid("recording", number))
+
+    def _uuid(self, kind: str, number: int) -> uuid.UUID:
         digest = blake2b(f"{kind}/{number}".encode(), key=self._secret, digest_size=16).digest()
-        return str(uuid.UUID(bytes=digest, version=4))
+        return uuid.UUID(bytes=digest, version=4)
 
     def _time_of(self, number: int) -> datetime:
-        """When the recording was added: one slot of the span each, so that numbers are in the order of time."""
-        if number in self._added_at:
-            return self._added_at[number]
-        slot = SPAN / self._plan.count
-        jitter = (self._plan.seed + number) * _GOLDEN % 1
-        return (self._plan.anchor - slot * (self._plan.count - number - jitter)).astimezone(UTC)
+        moment = self._added_at.get(number)
+        return self._plan.time_of(number, self._habits.span) if moment is None else moment
 
     def _draw(self, number: int) -> Recording:
         recording_id = self._ids[number]
         random = Random(recording_id)
-        encoding = random.choice(_ENCODINGS)
+        encoding = random.choice(self._habits.encodings)
         steps = max(1, round(self._draw_seconds(random) * 1000 / encoding.step_ms))
         return Recording(
             recording_id=recording_id,
             # every fifth recording belongs to the same call as the one before it
-            call_id=self._uuid("call", number - 1 if number % 5 == 4 else number),
+            call_id=str(self._uuid("call", number - 1 if number % 5 == 4 else number)),
             added_at=self._time_of(number),
             clip=Clip(recording_id, steps * encoding.step_ms, encoding),
             from_number=_draw_number(random),

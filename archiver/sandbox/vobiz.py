@@ -10,38 +10,41 @@ Source: vobiz docs, authentication, recordings API and recording download guide,
 """
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
-from hmac import compare_digest
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from aiohttp import web
 
+from archiver.sandbox import hosting
 from archiver.sandbox.audio import render
 from archiver.sandbox.delivery import deliver
 from archiver.sandbox.ledger import Ledger
+from archiver.sandbox.levers import Lever
 from archiver.sandbox.listener import Listener
-from archiver.sandbox.population import Plan, Population, Recording
+from archiver.sandbox.options import SandboxOptions
+from archiver.sandbox.population import Population, Recording
+from archiver.sandbox.store import Store
 from archiver.sandbox.vobiz_documents import Place, Quirks, recording_document
 
 _DEFAULT_LIMIT = 20
 _NOT_FOUND = "Recording not found"
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Guard = Callable[[web.Request], web.Response | None]
-
 
 class Vobiz:
-    """One account of Vobiz with its recordings. ``page_cap`` is the largest page that the listing hands out."""
+    """One account of Vobiz with its recordings."""
 
     NAME: ClassVar[str] = "vobiz"
     HOSTS: ClassVar[tuple[str, ...]] = ("api", "media", "store")
 
-    def __init__(self, plan: Plan, page_cap: int, listeners: Mapping[str, Listener]) -> None:
+    LEVERS: Mapping[str, Lever] = {}
+
+    def __init__(self, options: SandboxOptions, listeners: Mapping[str, Listener]) -> None:
+        plan = options.plan()
         self._listeners = listeners
-        self._page_cap = page_cap
+        self._page_cap = options.page_cap
         self._key = f"vobiz/{plan.seed}".encode()
         self._auth_id = "MA_" + self._keyed("auth_id")[:8].upper()
         self._auth_token = self._keyed("auth_token")
@@ -49,6 +52,7 @@ class Vobiz:
         self.base_url = f"{listeners['api'].origin}/api/v1"
         self.population = Population(self.NAME, plan)
         self.ledger = Ledger(self._auth_id, self.population, ("list", "retrieve", "auth_me", "media", "store"))
+        self._store = Store(listeners["store"].origin, self.population, self.ledger, self._signature)
 
     def account_settings(self) -> dict[str, Any]:
         """What a configuration says about this account. The store is private too, but gets no credentials."""
@@ -67,43 +71,27 @@ class Vobiz:
     def applications(self) -> dict[str, web.Application]:
         """What each host answers, the catch-all last."""
         recordings = f"/api/v1/Account/{self._auth_id}/Recording/"
-        api = self._application(
+        api = hosting.host(
+            self.ledger,
+            self._note_request,
             self._check_credentials,
             web.get("/api/v1/auth/me", self._auth_me, name="auth_me", allow_head=False),
             web.get(recordings, self._list, name="list", allow_head=False),
             web.get(recordings + "{recording_id}/", self._retrieve, name="retrieve", allow_head=False),
             web.route("*", "/{path:.*}", self._unauthorized),
         )
-        media = self._application(
+        media = hosting.host(
+            self.ledger,
+            self._note_request,
             self._check_credentials,
             web.get(recordings + r"{recording_id}.{extension:mp3|wav}", self._media, name="media", allow_head=False),
             web.route("*", "/{path:.*}", self._not_found),
         )
-        store = self._application(
-            self._check_signature,
-            web.get("/recordings/{recording_id}", self._store, name="store", allow_head=False),
-            web.route("*", "/{path:.*}", self._not_found),
-        )
+        store = self._store.application(lambda recording: Quirks.of(recording).content_type)
         return {"api": api, "media": media, "store": store}
 
-    def _application(self, guard: Guard, *routes: web.RouteDef) -> web.Application:
-        """One host: every request passes ``answer``, which counts it and lets the guard refuse it."""
-
-        @web.middleware
-        async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-            self._note_request(request)
-            refusal = guard(request)
-            response = await handler(request) if refusal is None else refusal
-            if response.status >= 400:
-                self.ledger.note_refused()
-            return response
-
-        application = web.Application(middlewares=[answer])
-        application.add_routes(routes)
-        return application
-
     def _note_request(self, request: web.Request) -> None:
-        endpoint = request.match_info.route.name or ""
+        endpoint = hosting.endpoint(request)
         self.ledger.note_request(endpoint)
         if endpoint == "media":
             self.ledger.note_media_request(request.match_info["recording_id"])
@@ -111,16 +99,6 @@ class Vobiz:
     def _check_credentials(self, request: web.Request) -> web.Response | None:
         claimed = (request.headers.get("X-Auth-ID", ""), request.headers.get("X-Auth-Token", ""))
         return None if claimed == (self._auth_id, self._auth_token) else _refusal(401, "Unauthorized")
-
-    def _check_signature(self, request: web.Request) -> web.Response | None:
-        """A bucket that trusts its own signature only, and takes foreign credentials for an attack on their owner."""
-        names = [name.lower() for name in request.headers]
-        if any(name == "authorization" or name.startswith("x-auth-") for name in names):
-            self.ledger.credential_leaks += 1
-            return _bucket_error(400, "InvalidArgument")
-        signature = self._keyed("store" + request.match_info.get("recording_id", ""))
-        is_signed = compare_digest(request.query.get("Signature", "").encode(), signature.encode())
-        return None if is_signed else _bucket_error(403, "AccessDenied")
 
     async def _unauthorized(self, _request: web.Request) -> web.Response:
         """Wrong casing, a missing slash, another account: all are documented to look like bad credentials."""
@@ -184,22 +162,12 @@ class Vobiz:
         if recording is None or request.match_info["extension"] != Quirks.of(recording).extension:
             return _refusal(404, _NOT_FOUND)
         if Quirks.of(recording).is_redirected:
-            return web.Response(status=302, headers={"Location": self._store_url(recording.recording_id)})
-        return await self._deliver(request, recording)
-
-    async def _store(self, request: web.Request) -> web.StreamResponse:
-        recording = self.population.find(request.match_info["recording_id"])
-        return _bucket_error(404, "NoSuchKey") if recording is None else await self._deliver(request, recording)
-
-    async def _deliver(self, request: web.Request, recording: Recording) -> web.StreamResponse:
-        def note(written: bytes, is_whole: bool) -> None:
-            self.ledger.note_served(recording.recording_id, written, complete=is_whole)
-
+            return web.Response(status=302, headers={"Location": self._store.url(recording.recording_id)})
+        note = self.ledger.served(recording.recording_id)
         return await deliver(request, render(recording.clip), Quirks.of(recording).content_type, note)
 
-    def _store_url(self, recording_id: str) -> str:
-        signature = self._keyed("store" + recording_id)
-        return f"{self._listeners['store'].origin}/recordings/{recording_id}?Signature={signature}"
+    def _signature(self, recording_id: str) -> str:
+        return self._keyed("store" + recording_id)
 
     def _keyed(self, text: str) -> str:
         """Thirty-two hexadecimal digits that only this account's seed gives."""
@@ -225,8 +193,3 @@ def _answer(document: dict[str, Any], status: int = 200) -> web.Response:
 
 def _refusal(status: int, error: str) -> web.Response:
     return _answer({"error": error}, status)
-
-
-def _bucket_error(status: int, code: str) -> web.Response:
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-    return web.Response(status=status, text=text, content_type="application/xml")
