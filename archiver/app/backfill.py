@@ -83,7 +83,7 @@ class Backfill:
                 tally=tally,
                 listed=await self.archive.catalog.walked([walk.id for walk in tally.walks]),
                 gone=max(0, states.get(State.GONE, 0) - gone_before),
-                left=await self._left(account, self.scope.window),
+                left=await self._left(account, self.scope.window.since_at_least(account.account.since)),
                 states=states,
             )
         return Summary(accounts=parts, elapsed_s=elapsed_s)

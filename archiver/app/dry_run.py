@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from archiver.app.config.load import Config
 from archiver.app.summary import AccountSummary, Summary
@@ -88,6 +88,7 @@ class DryIntake(Intake):
             kind=request.kind,
             window=request.window,
             checkpoint=Checkpoint(),
+            started_at=datetime.now(UTC),
             is_resumed=False,
         )
 

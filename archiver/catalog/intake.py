@@ -186,6 +186,7 @@ async def _resume(connection: Connection, account: int, request: WalkRequest) ->
         kind=request.kind,
         window=Window(row["since"], row["until"]),
         checkpoint=Checkpoint(cursor=cursor, round=row["round"], least_total=row["least_total"]),
+        started_at=row["started_at"],
         is_resumed=True,
     )
 
@@ -197,7 +198,13 @@ async def _begin(connection: Connection, account: int, request: WalkRequest) -> 
         connection, _SQL["begin_walk"], account, listing.name, kind, window.since, window.until, request.lease
     )
     return Walk(
-        id=WalkId(row["id"]), listing=listing, kind=kind, window=window, checkpoint=Checkpoint(), is_resumed=False
+        id=WalkId(row["id"]),
+        listing=listing,
+        kind=kind,
+        window=window,
+        checkpoint=Checkpoint(),
+        started_at=row["started_at"],
+        is_resumed=False,
     )
 
 

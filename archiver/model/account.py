@@ -112,9 +112,7 @@ class Account:
     ca_file: Path | None = None
 
     def selects(self, listed: Listed) -> bool:
-        """Whether the operator wants this recording: not before ``since``, included, and not excluded."""
-        if self.since and listed.started_at and listed.started_at < self.since:
-            return False
+        """Whether the operator's filter lets this recording through: included, and not excluded."""
         if self.include and not self.include.matches(listed):
             return False
         return not (self.exclude and self.exclude.matches(listed))

@@ -33,6 +33,11 @@ class Window:
             return True
         return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
 
+    def since_at_least(self, moment: datetime | None) -> "Window":
+        """The part of the window that begins at ``moment`` or later; all of it for None."""
+        starts = [start for start in (self.since, moment) if start is not None]
+        return Window(max(starts, default=None), self.until)
+
     @property
     def is_open(self) -> bool:
         """Whether it bounds nothing."""
@@ -82,13 +87,17 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """One pass over a listing, as the catalog began or resumed it. ``window`` bounds the recordings it may record."""
+    """One pass over a listing, as the catalog began or resumed it.
+
+    ``window`` bounds the recordings it may record; ``started_at`` is when it began, by the catalog's clock.
+    """
 
     id: WalkId
     listing: Listing
     kind: WalkKind
     window: Window
     checkpoint: Checkpoint
+    started_at: datetime
     is_resumed: bool
 
 

@@ -173,5 +173,5 @@ class AccountPass:
             lease=self._means.lease,
             pass_started_at=await self._means.policy.outlast(self._means.work.now),
             max_attempts=self._means.policy.max_attempts,
-            covered=self._scope.window,
+            covered=self._scope.window.since_at_least(self._means.account.since),
         )

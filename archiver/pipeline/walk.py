@@ -8,19 +8,21 @@ be believed on, the checkpoint stays where it is: a walk that is interrupted beh
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from archiver.model.account import Account
-from archiver.model.errors import CatalogError, LeaseLost, ListingError, Transient
+from archiver.model.errors import CatalogError, LeaseLost, ListingError, Transient, WindowTooLarge
 from archiver.model.listing import (
     RESUME_WITHIN,
     Checkpoint,
+    Cursor,
     Listing,
     Page,
     Walk,
@@ -30,8 +32,9 @@ from archiver.model.listing import (
 )
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.tally import Reached, Tally
+from archiver.pipeline.windows import Position, Trail, beginnings, halves, plan
 from archiver.ports.catalog import Intake, PageIntake, Recorded, WalkRequest
-from archiver.ports.provider import Provider
+from archiver.ports.provider import Provider, WindowRule
 
 log = structlog.get_logger()
 
@@ -61,18 +64,20 @@ class Walker:
         itself (``Denied``, ``Transient``, …); the walk is recorded as incomplete then, with the error as the reason.
         """
         reached = self.tally.reached[listing.name] = Reached()
+        kind = WalkKind.FULL if window.is_open else WalkKind.BOUNDED
         request = WalkRequest(
             account=self.account.name,
             listing=listing,
-            kind=WalkKind.FULL if window.is_open else WalkKind.BOUNDED,
-            window=window,
+            kind=kind,
+            window=window.since_at_least(self.account.since),
             lease=self.lease,
             resume_within=RESUME_WITHIN,
         )
         walk = await self.policy.outlast(self.intake.begin_walk, request)
         try:
             async with self._held(walk):
-                doubt = await self._read(walk, reached)
+                rule = self.provider.capabilities.windows
+                doubt = await (self._read_windows(walk, rule, reached) if rule else self._read(walk, reached))
         except asyncio.CancelledError:
             with suppress(CatalogError):  # the lease runs out by itself; whoever cancels does not wait for a catalog
                 await asyncio.shield(self.intake.release_walk(walk.id))
@@ -113,6 +118,45 @@ class Walker:
             else:
                 checkpoint = saved = Checkpoint(round=checkpoint.round + 1)
                 stale = 0
+
+    async def _read_windows(self, walk: Walk, rule: WindowRule, reached: Reached) -> str | None:
+        """Read window after window; answers what makes the listing incomplete, None when nothing does."""
+        windows, kept = plan(walk.window, rule, walk.started_at), walk.checkpoint.cursor
+        ahead = deque(Position.parse(kept).rest(windows) if kept else beginnings(windows))
+        trail = Trail(kept)
+        while ahead:
+            position = ahead.popleft()
+            try:
+                reached.seen = await self._read_window(walk, position, ahead[0] if ahead else position, trail)
+            except WindowTooLarge as error:
+                parts = halves(position.window) or ()
+                ahead.extendleft(Position(step=position.step, window=part) for part in reversed(parts))
+                if not parts:
+                    trail.note(str(error))
+        return trail.doubt
+
+    async def _read_window(self, walk: Walk, position: Position, behind: Position, trail: Trail) -> int:
+        """Read one window to its end; answers how many rows the walk has seen by then.
+
+        Raises: WindowTooLarge when the provider wants a shorter one, or hides rows behind a ceiling.
+        """
+        cursor, rows, least, earlier = position.cursor, 0, None, set[Cursor]()
+        while True:
+            page = await self.policy.persist(self.provider.list_page, walk.listing, position.window, cursor)
+            cursor, is_loop = page.next_cursor, page.next_cursor in earlier
+            trail.note(page.doubt or ("the listing repeats itself: a page names an earlier one" if is_loop else None))
+            following = replace(position, cursor=cursor) if cursor else behind
+            recorded = await self._record(walk, page, trail.checkpoint(position if page.is_full else following))
+            if page.is_full:
+                raise WindowTooLarge("a window is full, and the listing hides rows behind it")
+            rows += len(page.rows) + len(page.malformed)
+            least = min((total for total in (least, page.total) if total is not None), default=None)
+            if cursor is None or is_loop:
+                break
+            earlier.add(cursor)
+        if least is not None and rows < least:
+            trail.note(f"a window claims {least} recordings and shows {rows}")
+        return recorded.seen
 
     async def _catch_up(self, walk: Walk, checkpoint: Checkpoint, reached: Reached) -> None:
         """Read the beginning again while it shows something new: rows that appeared there behind the walk's back.

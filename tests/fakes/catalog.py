@@ -55,7 +55,7 @@ class FakeCatalog:
             if walk.may_resume(request, now):
                 walk.held_until = now + request.lease
                 return walk.show(is_resumed=True)
-        walk = WalkRow(id=WalkId(len(self._walks) + 1), request=request, held_until=now + request.lease)
+        walk = WalkRow(id=WalkId(len(self._walks) + 1), request=request, started_at=now, held_until=now + request.lease)
         self._walks[walk.id] = walk
         return walk.show(is_resumed=False)
 

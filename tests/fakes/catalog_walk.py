@@ -14,6 +14,7 @@ class WalkRow:
 
     id: WalkId
     request: WalkRequest
+    started_at: datetime
     held_until: datetime
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     seen: dict[int, set[RecordingId | bytes]] = field(default_factory=dict)
@@ -60,6 +61,7 @@ class WalkRow:
             kind=asked.kind,
             window=asked.window,
             checkpoint=self.checkpoint,
+            started_at=self.started_at,
             is_resumed=is_resumed,
         )
 

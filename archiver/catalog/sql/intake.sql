@@ -9,7 +9,7 @@ SELECT id, provider, real_id FROM accounts WHERE name = $1
 -- name: resumable_walk
 -- Lock the last interrupted full walk that may be gone on with.
 -- $1 account, $2 listing, $3 age of the last page at most.
-SELECT w.id, w.since, w.until, w.cursor, w.round, w.least_total
+SELECT w.id, w.started_at, w.since, w.until, w.cursor, w.round, w.least_total
 FROM walks w
 WHERE w.account_id = $1 AND w.listing = $2 AND w.kind = 'full' AND w.ended_at IS NULL
   AND (w.lease_until IS NULL OR w.lease_until <= now()) AND w.last_page_at > now() - $3::interval
@@ -29,7 +29,7 @@ WHERE id IN (
 -- Begin a walk under a lease. $1 account, $2 listing, $3 kind, $4 since, $5 until, $6 lease.
 INSERT INTO walks (account_id, listing, kind, since, until, lease, lease_until)
 VALUES ($1, $2, $3, $4, $5, $6, now() + $6)
-RETURNING id
+RETURNING id, started_at
 
 -- name: hold_walk
 -- Hold a walk that has not ended for another lease from now. $1 walk, $2 lease.

@@ -93,18 +93,11 @@ def test_names_without_digits_are_not_all_the_same(wanted: str, found: str | Non
     assert not Selection(number={wanted}).matches(replace(LISTED, from_number=found))
 
 
-def test_since_include_and_exclude_decide() -> None:
-    """An account wants what is not before since, is included, and is not excluded."""
+def test_include_and_exclude_decide() -> None:
+    """An account wants what is included and not excluded."""
     assert ACCOUNT.selects(LISTED)
-    assert replace(ACCOUNT, since=LISTED.started_at).selects(LISTED)
-    assert not replace(ACCOUNT, since=datetime(2026, 11, 23, tzinfo=UTC)).selects(LISTED)
     assert not replace(ACCOUNT, include=Selection(direction={"outbound"})).selects(LISTED)
     assert not replace(ACCOUNT, exclude=Selection(direction={"inbound"})).selects(LISTED)
-
-
-def test_a_recording_without_a_start_is_wanted() -> None:
-    """O1: what has no time is not left out by since."""
-    assert replace(ACCOUNT, since=datetime.max.replace(tzinfo=UTC)).selects(replace(LISTED, started_at=None))
 
 
 @seeded
