@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from tests.system.stage import ACCOUNT, Stage
+from tests.system.stage import Stage
 
 
 async def consult(stage: Stage, *, is_done: bool = True) -> list[dict[str, Any]]:
@@ -13,17 +13,18 @@ async def consult(stage: Stage, *, is_done: bool = True) -> list[dict[str, Any]]
     ``is_done``: the last pass had no fault in front of it, so storage equals the provider (O5).
     """
     rows = (await stage.run("ls", "--json", "--all")).lines
-    kept = {row["recording_id"]: row for row in rows}
+    kept = {(row["provider"], row["recording_id"]): row for row in rows}
     assert len(kept) == len(rows), "a recording has more than one row (O3)"
-    ledger = (await stage.ledger())["recordings"]
     _check_files(stage, rows)
-    for recording_id, recording in ledger.items():
-        row = kept.get(recording_id)
-        if is_done:
-            assert row is not None, f"{recording_id} is not in the catalog (O5)"
-            assert row["state"] == "verified", f"{recording_id} is {row['state']}: {row['error']} (O5)"
-        if row is not None and row["sha256"]:
-            assert row["sha256"] == recording["sha256"], f"{recording_id}: other bytes than the provider's (O1)"
+    for provider, ledger in (await stage.ledgers()).items():
+        for recording_id, recording in ledger["recordings"].items():
+            name, row = f"{provider} {recording_id}", kept.get((provider, recording_id))
+            if is_done:
+                assert row is not None, f"{name} is not in the catalog (O5)"
+                if recording.get("retrievable", True) and recording.get("ready", True):
+                    assert row["state"] == "verified", f"{name} is {row['state']}: {row['error']} (O5)"
+            if row is not None and row["sha256"]:
+                assert row["sha256"] == recording["sha256"], f"{name}: other bytes than the provider's (O1)"
     return rows
 
 
@@ -40,7 +41,7 @@ def _check_files(stage: Stage, rows: list[dict[str, Any]]) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         sidecar = json.loads(found[f"{key}.json"].read_bytes())
         assert sidecar["sha256"] == digest, f"{key}: the sidecar tells of other bytes"
-        assert sidecar["account"] == ACCOUNT
+        assert key.startswith(f"{sidecar['account']}/")
         if key in by_key:
             assert by_key[key]["sha256"] == digest, f"{key}: the catalog tells of other bytes (O4)"
             assert by_key[key]["size"] == path.stat().st_size

@@ -76,11 +76,16 @@ class Stage:
         """Run a command to its end."""
         return await ended(await self.start(*words))
 
-    async def ledger(self) -> dict[str, Any]:
-        """What the sandbox served and was asked, its first provider's part."""
+    async def ledgers(self) -> dict[str, Any]:
+        """What the sandbox served and was asked, by provider."""
         document = await asyncio.to_thread(_get, self.ready["ledger"])
-        part: dict[str, Any] = document["providers"]["vobiz"]
-        return part
+        parts: dict[str, Any] = document["providers"]
+        return parts
+
+    async def ledger(self) -> dict[str, Any]:
+        """What the provider of a stage with only one served and was asked."""
+        (part,) = (await self.ledgers()).values()
+        return dict(part)
 
     async def control(self, **verbs: Any) -> None:
         """Make something happen at the provider."""
