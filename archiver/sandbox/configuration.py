@@ -14,8 +14,12 @@ dsn = "embedded:./var/catalog"        # a private PostgreSQL that the archiver s
 url = "file:./var/recordings"         # audio, each with a sidecar of facts beside it
 """
 
+_MADE_UP = 'made up; a real one belongs in { env = "NAME" }'
 _NOTES = {
-    "auth_token": 'made up; a real one belongs in { env = "NAME" }',
+    "auth_token": _MADE_UP,
+    "client_secret": _MADE_UP,
+    "password": _MADE_UP,
+    "api_key": _MADE_UP,
     "allow_http": "the sandbox speaks plain http, on loopback only",
     "allow_private_hosts": "its media hosts are loopback addresses",
     "credential_hosts": "API and media; the store that media redirects to must never see them",

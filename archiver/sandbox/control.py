@@ -1,40 +1,50 @@
 """The sandbox's own port: ``/ledger`` tells what happened, ``/control`` changes what the providers have."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from json import JSONDecodeError
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from aiohttp import web
 
+from archiver.sandbox.levers import Lever, is_list_of_texts
 from archiver.sandbox.provider import Provider
 
-_RULES: Mapping[str, tuple[Callable[[object], bool], str]] = {
+Rule: TypeAlias = tuple[Callable[[object], bool], str]
+
+_RULES: Mapping[str, Rule] = {
     "add": (lambda value: type(value) is int and value >= 0, "a whole number of recordings"),
-    "delete": (lambda value: isinstance(value, list) and all(isinstance(part, str) for part in value), "a list of ids"),
+    "delete": (is_list_of_texts, "a list of ids"),
     "reset_counts": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What ``/control`` was asked to do. ``add`` is a number for each provider; ``delete`` are recording ids."""
+    """What ``/control`` was asked to do. ``add`` is a number for each provider; ``delete`` are recording ids.
+
+    ``levers`` are the values for the providers' own commands, by name.
+    """
 
     add: int = 0
     delete: tuple[str, ...] = ()
     reset_counts: bool = False
+    levers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, document: object) -> Self:
+    def parse(cls, document: object, levers: Mapping[str, Lever]) -> Self:
         """Read the posted JSON. Raises: ValueError with a message for the sender."""
-        if not isinstance(document, dict) or not document or not document.keys() <= _RULES.keys():
-            raise ValueError(f"expected an object with some of these keys: {', '.join(_RULES)}")
+        rules = {**_RULES, **{name: (lever.accepts, lever.expected) for name, lever in levers.items()}}
+        if not isinstance(document, dict) or not document or not document.keys() <= rules.keys():
+            raise ValueError(f"expected an object with some of these keys: {', '.join(rules)}")
         for key, value in document.items():
-            is_right, expected = _RULES[key]
+            is_right, expected = rules[key]
             if not is_right(value):
                 raise ValueError(f"{key}: expected {expected}")
-        return cls(**{**document, "delete": tuple(document.get("delete", ()))})
+        own = {key: value for key, value in document.items() if key in _RULES}
+        pulled = {key: value for key, value in document.items() if key in levers}
+        return cls(**{**own, "delete": tuple(document.get("delete", ())), "levers": pulled})
 
 
 class Ledgers:
@@ -67,11 +77,13 @@ class Control:
         return application
 
     def apply(self, command: Command, now: datetime) -> dict[str, Any]:
-        """Delete, then add, then forget the counts. Returns what was done, with the ids concerned."""
+        """Delete, add, pull the levers, forget the counts. Returns what was done, with the ids concerned."""
         deleted = [recording_id for recording_id in command.delete if self._delete(recording_id, now)]
         added = [
             recording_id for provider in self._providers for recording_id in provider.population.add(command.add, now)
         ]
+        for name, value in command.levers.items():
+            self._pull(name, value)
         if command.reset_counts:
             for provider in self._providers:
                 provider.ledger.reset_counts()
@@ -85,13 +97,20 @@ class Control:
                 return True
         return False
 
+    def _pull(self, name: str, value: Any) -> None:
+        """Each provider that has this lever."""
+        for provider in self._providers:
+            if name in provider.levers:
+                provider.levers[name].pull(value)
+
     async def _show(self, _request: web.Request) -> web.Response:
         await self._ledgers.prepare()
         return web.json_response(self._ledgers.as_json())
 
     async def _obey(self, request: web.Request) -> web.Response:
         try:
-            command = Command.parse(await request.json())
+            levers = {name: lever for provider in self._providers for name, lever in provider.levers.items()}
+            command = Command.parse(await request.json(), levers)
         except (JSONDecodeError, UnicodeDecodeError) as error:
             return web.json_response({"error": f"not JSON: {error}"}, status=400)
         except ValueError as error:

@@ -32,8 +32,9 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What an archive can have of a recording: ``ready`` is False before its audio is there, ``retrievable`` is False
-    when it is listed and yet can never be fetched.
+    """What an archive can have of a recording.
+
+    ``ready`` is False before its audio is there, ``retrievable`` is False when it is listed and can never be fetched.
     """
 
     ready: bool = True

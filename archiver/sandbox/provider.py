@@ -6,23 +6,31 @@ from typing import Any, ClassVar, Protocol
 from aiohttp import web
 
 from archiver.sandbox.ledger import Ledger
+from archiver.sandbox.levers import Lever
 from archiver.sandbox.listener import Listener
-from archiver.sandbox.population import Plan, Population
+from archiver.sandbox.options import SandboxOptions
+from archiver.sandbox.population import Stock
 
 
 class Provider(Protocol):
-    """One provider with one account. It is built from a plan, the largest page, and a listener for each of ``HOSTS``.
+    """One provider with one account. It is built from the options and a listener for each of ``HOSTS``.
 
     ``applications`` has the same names as ``HOSTS``. ``account_settings`` is the account's table in a configuration.
+    ``levers`` are this provider's own commands, by name.
     """
 
     NAME: ClassVar[str]
     HOSTS: ClassVar[tuple[str, ...]]
     base_url: str
-    population: Population
     ledger: Ledger
+    levers: Mapping[str, Lever]
 
-    def __init__(self, plan: Plan, page_cap: int, listeners: Mapping[str, Listener]) -> None: ...
+    def __init__(self, options: SandboxOptions, listeners: Mapping[str, Listener]) -> None: ...
+
+    @property
+    def population(self) -> Stock:
+        """Its recordings."""
+        ...
 
     def applications(self) -> dict[str, web.Application]:
         """What each host answers."""

@@ -23,7 +23,7 @@ class SlidingMinute:
 
 
 class TokenBucket:
-    """Begins full with ``size`` tokens and gains ``refill_per_s``; a request that costs more than is left is refused."""
+    """Begins full with ``size`` tokens and gains ``refill_per_s``; what costs more than is left is refused."""
 
     def __init__(self, size: int, refill_per_s: float) -> None:
         self._size = size

@@ -2,51 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from archiver.sandbox.configuration import render_configuration
 from archiver.sandbox.control import Control, Ledgers
+from archiver.sandbox.kazoo import Kazoo
 from archiver.sandbox.listener import Listener
-from archiver.sandbox.population import Plan
+from archiver.sandbox.options import SandboxOptions
 from archiver.sandbox.provider import Provider
+from archiver.sandbox.vbc import VonageVbc
 from archiver.sandbox.vobiz import Vobiz
 
-PROVIDERS: tuple[type[Provider], ...] = (Vobiz,)
+__all__ = ["PROVIDERS", "Sandbox", "SandboxOptions", "ready_line", "run", "serve", "write_configuration"]
 
+_KINDS: tuple[type[Provider], ...] = (Vobiz, VonageVbc, Kazoo)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxOptions:
-    """What to serve. The same seed and anchor always give the same recordings with the same bytes.
-
-    ``recordings`` for each provider lie in the 30 days before ``anchor`` (aware; None means now). ``page_cap`` is the
-    largest page. ``audio_seconds`` bounds every length; None means 2 to 60 s and mostly 3 to 20 s. ``late_arrivals``
-    of the recordings appear only while the listing is being read, within its first four pages.
-    """
-
-    seed: int = 1
-    recordings: int = 300
-    anchor: datetime | None = None
-    page_cap: int = 50
-    audio_seconds: tuple[float, float] | None = None
-    late_arrivals: int = 5
-
-    def plan(self) -> Plan:
-        """How each provider's population is drawn. Raises: ValueError for a naive anchor."""
-        anchor = self.anchor or datetime.now(UTC)
-        if anchor.tzinfo is None:
-            raise ValueError("anchor: expected a time with a zone")
-        return Plan(
-            seed=self.seed,
-            count=self.recordings,
-            anchor=anchor,
-            audio_seconds=self.audio_seconds,
-            late_arrivals=self.late_arrivals,
-        )
+PROVIDERS: Mapping[str, type[Provider]] = MappingProxyType({kind.NAME: kind for kind in _KINDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +38,17 @@ class Sandbox:
 
 @asynccontextmanager
 async def serve(options: SandboxOptions) -> AsyncIterator[Sandbox]:
-    """Serve until the context is left; then every port is closed."""
+    """Serve until the context is left; then every port is closed. Raises: ValueError for an unknown provider."""
+    if unknown := sorted(set(options.providers) - PROVIDERS.keys()):
+        raise ValueError(f"no provider is called {unknown[0]}; there are {', '.join(PROVIDERS)}")
     async with AsyncExitStack() as stack:
-        providers = [await _serve_provider(kind, options, stack) for kind in PROVIDERS]
+        providers = [await _serve_provider(PROVIDERS[name], options, stack) for name in options.providers]
         own = _listen(stack)
         runner = await own.serve(Control(providers).application())
         stack.push_async_callback(runner.cleanup)
         yield Sandbox(
             urls={provider.NAME: provider.base_url for provider in providers},
-            accounts={f"sandbox-{provider.NAME}": provider.account_settings() for provider in providers},
+            accounts={_account_name(provider): provider.account_settings() for provider in providers},
             ledger_url=f"{own.origin}/ledger",
             control_url=f"{own.origin}/control",
             ledger=Ledgers(providers),
@@ -103,9 +81,13 @@ def write_configuration(sandbox: Sandbox, path: Path) -> None:
     path.write_text(render_configuration(sandbox.accounts), encoding="utf-8")
 
 
+def _account_name(provider: Provider) -> str:
+    return f"sandbox-{provider.NAME.replace('_', '-')}"
+
+
 async def _serve_provider(kind: type[Provider], options: SandboxOptions, stack: AsyncExitStack) -> Provider:
     listeners = {host: _listen(stack) for host in kind.HOSTS}
-    provider = kind(options.plan(), options.page_cap, listeners)
+    provider = kind(options, listeners)
     for host, application in provider.applications().items():
         runner = await listeners[host].serve(application)
         stack.push_async_callback(runner.cleanup)

@@ -7,7 +7,7 @@ from archiver.sandbox.population import Population, Recording
 
 
 class Shelves:
-    """The populations of an account's listings, by name. A recording's id begins with its listing's name and a colon."""
+    """The populations of an account's listings, by name; an id is its listing's name, a colon and something else."""
 
     def __init__(self, populations: Mapping[str, Population]) -> None:
         self._populations = populations

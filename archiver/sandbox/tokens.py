@@ -16,7 +16,7 @@ class Grant:
 
 
 class TokenDesk:
-    """Issues the tokens of one account. ``make`` gives the text of the n-th token of a kind; the clock is in seconds."""
+    """Issues the tokens of one account. ``make`` turns a token's name into its text; the clock is in seconds."""
 
     def __init__(
         self, life: timedelta, make: Callable[[str], str], clock: Callable[[], float] = time.monotonic

@@ -39,8 +39,6 @@ class Vobiz:
     NAME: ClassVar[str] = "vobiz"
     HOSTS: ClassVar[tuple[str, ...]] = ("api", "media", "store")
 
-    LEVERS: Mapping[str, Lever] = {}
-
     def __init__(self, options: SandboxOptions, listeners: Mapping[str, Listener]) -> None:
         plan = options.plan()
         self._listeners = listeners
@@ -52,6 +50,7 @@ class Vobiz:
         self.base_url = f"{listeners['api'].origin}/api/v1"
         self.population = Population(self.NAME, plan)
         self.ledger = Ledger(self._auth_id, self.population, ("list", "retrieve", "auth_me", "media", "store"))
+        self.levers: Mapping[str, Lever] = {}
         self._store = Store(listeners["store"].origin, self.population, self.ledger, self._signature)
 
     def account_settings(self) -> dict[str, Any]:

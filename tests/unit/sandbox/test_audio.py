@@ -6,7 +6,7 @@ import wave
 
 import pytest
 
-from archiver.sandbox.audio import MP3_FRAME_BYTES, MP3_FRAME_MS, Clip, Encoding, render
+from archiver.sandbox.audio import MP3_FRAME_BYTES, MP3_FRAME_MS, Clip, Encoding, measure, render
 
 ID = "0b6f0f4e-1111-4222-8333-444455556666"
 OTHER_ID = "0b6f0f4e-1111-4222-8333-444455556667"
@@ -57,3 +57,11 @@ def test_bytes_depend_on_the_recording_alone(encoding: Encoding) -> None:
 def test_the_id_lies_in_the_title(encoding: Encoding) -> None:
     """Whoever plays a body sees which recording it is."""
     assert ID.encode() in render(Clip(ID, 2016, encoding))[:120]
+
+
+@pytest.mark.parametrize("encoding", Encoding)
+@pytest.mark.parametrize("steps", [1, 28, 111])
+def test_a_body_can_be_measured_without_making_it(encoding: Encoding, steps: int) -> None:
+    """The measured size is that of the rendered body, to the byte."""
+    clip = Clip(ID, steps * encoding.step_ms, encoding)
+    assert measure(clip) == len(render(clip))

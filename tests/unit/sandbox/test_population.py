@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.sandbox.audio import Encoding
-from archiver.sandbox.population import SPAN, Plan, Population
+from archiver.sandbox.population import SPAN, Habits, Plan, Population
 
 ANCHOR = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -87,3 +87,41 @@ def test_a_deleted_recording_is_gone_once() -> None:
     assert not stock.delete(victim)
     assert stock.find(victim) is None
     assert (len(stock), stock.was(victim).recording_id) == (2, victim)
+
+
+def test_a_window_includes_both_ends() -> None:
+    """between gives ids and times newest first, from one time to another, or without bounds."""
+    stock = population(count=20)
+    whole = stock.between(None, None)
+    assert [stamp.recording_id for stamp in whole] == stock.ids()
+    assert stock.between(whole[9].added_at, whole[3].added_at) == whole[3:10]
+    assert stock.between(None, whole[18].added_at) == whole[18:]
+    assert stock.between(ANCHOR + timedelta(days=1), None) == []
+
+
+def test_late_arrivals_may_be_anywhere() -> None:
+    """D3: with that habit, rows that appear lie in the middle, and are the same for the same seed."""
+    plan = Plan(seed=1, count=100, anchor=ANCHOR, late_arrivals=5)
+    stock, again = (Population("late", plan, Habits(late_anywhere=True)) for _ in range(2))
+    early = stock.ids()
+    for _ in range(4):
+        stock.note_listing()
+    late = set(stock.ids()) - set(early)
+    assert (len(early), len(late), again.ids()) == (95, 5, early)
+    assert max(stock.ids().index(name) for name in late) > 20
+
+
+def test_habits_shape_ids_times_and_encodings() -> None:
+    """An id is made of number and time, single moments can be set, and only the chosen encodings occur."""
+    moment = ANCHOR - timedelta(days=5, seconds=1)
+    habits = Habits(
+        span=timedelta(days=10),
+        encodings=(Encoding.MP3,),
+        name=lambda number, added_at, _drawn: f"{number}/{added_at:%d}",
+        moments={5: moment},
+    )
+    recordings = list(Population("shaped", Plan(seed=1, count=10, anchor=ANCHOR), habits).all_newest_first())
+    assert recordings[4].added_at == moment
+    assert recordings[4].recording_id == "5/26"
+    assert recordings[-1].added_at < ANCHOR - timedelta(days=9)
+    assert {recording.clip.encoding for recording in recordings} == {Encoding.MP3}

@@ -8,9 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 
-from archiver.sandbox.server import SandboxOptions, ready_line, run, serve, write_configuration
+from archiver.app.cli import sandbox as command
+from archiver.sandbox.options import KazooOptions, VbcOptions
+from archiver.sandbox.server import PROVIDERS, SandboxOptions, ready_line, run, serve, write_configuration
 from tests.unit.sandbox.visitor import Visitor
 
 
@@ -81,3 +84,41 @@ async def test_the_anchor_needs_a_zone() -> None:
     with pytest.raises(ValueError, match="anchor"):
         async with serve(SandboxOptions(anchor=datetime(2026, 6, 1))):  # noqa: DTZ001 - the mistake under test
             pass
+
+
+async def test_several_providers_are_served_together(tmp_path: Path) -> None:
+    """Each provider that was named has its url, account and ledger, and a command that all understand reaches all."""
+    names = tuple(PROVIDERS)
+    async with serve(SandboxOptions(providers=names, recordings=2)) as sandbox, aiohttp.ClientSession() as session:
+        async with session.post(sandbox.control_url, json={"add": 1, "expire_tokens": True}) as response:
+            assert len((await response.json())["added"]) == 3
+        write_configuration(sandbox, tmp_path / "config.toml")
+        accounts = tomllib.loads((tmp_path / "config.toml").read_text())["accounts"]
+        assert list(sandbox.urls) == list(sandbox.ledger.as_json()["providers"]) == list(names)
+        assert list(accounts) == ["sandbox-vobiz", "sandbox-vonage-vbc", "sandbox-kazoo"]
+        assert [account["provider"] for account in accounts.values()] == list(names)
+
+
+async def test_an_unknown_provider_is_refused() -> None:
+    """A name that no provider has is an error that lists those there are."""
+    with pytest.raises(ValueError, match="vonage_vbc"):
+        async with serve(SandboxOptions(providers=("vonage",))):
+            pass
+
+
+def test_the_command_knows_every_provider() -> None:
+    """--provider offers what the sandbox has."""
+    assert set(command.PROVIDERS) == set(PROVIDERS)
+
+
+async def test_accounts_are_paced_by_what_is_allowed() -> None:
+    """P1: a configuration's rate limits are those that the sandbox enforces."""
+    options = SandboxOptions(
+        providers=("vonage_vbc", "kazoo"),
+        recordings=1,
+        vbc=VbcOptions(quota_per_min=10),
+        kazoo=KazooOptions(refill_per_s=7),
+    )
+    async with serve(options) as sandbox:
+        limits = {name: account["rate_limit"] for name, account in sandbox.accounts.items()}
+    assert limits == {"sandbox-vonage-vbc": "10/min", "sandbox-kazoo": "7/s"}
