@@ -14,7 +14,7 @@ from archiver.ports.provider import Provider
 from archiver.providers.registry import PROVIDERS
 
 FAST = Rate(10_000, timedelta(seconds=1))
-SECRETS = frozenset({"auth_token"})
+SECRETS = frozenset({"auth_token", "api_key", "password"})
 
 
 def make_account(**changes: Any) -> Account:
@@ -52,5 +52,9 @@ def provider_of(settings: Mapping[str, Any], http: HttpClient) -> Provider:
     """The adapter that a sandbox's settings describe."""
     registration = PROVIDERS[settings["provider"]]
     names = {field.name for field in dataclasses.fields(registration.options)}
-    options = {name: Secret(value) if name in SECRETS else value for name, value in settings.items() if name in names}
+    options = {
+        name: Secret(value) if name in SECRETS else tuple(value) if isinstance(value, list) else value
+        for name, value in settings.items()
+        if name in names
+    }
     return registration.build(http.account, registration.options(**options), http)

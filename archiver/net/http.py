@@ -8,7 +8,7 @@ one of which refuses every address that is not public (S2). Nothing here retries
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -303,9 +303,20 @@ def _name(request: Request, url: str) -> str:
 def _secrets(request: Request, signature: Mapping[str, str]) -> tuple[str, ...]:
     """What the request carries that an answer may repeat but no message may."""
     sent = [part for value in signature.values() for part in (value, *value.split())]
-    bodies = [body for body in (request.form, request.json) if isinstance(body, Mapping)]
-    sent += [str(value) for body in bodies for value in body.values()]
+    sent += [*_texts(request.form), *_texts(request.json)]
     return tuple(sorted({text for text in sent if len(text) >= 6}, key=len, reverse=True))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a body, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from _texts(inner)
 
 
 def _cause(error: Exception) -> str:

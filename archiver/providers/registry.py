@@ -8,7 +8,7 @@ from typing import Any, Final
 from archiver.model.account import Account, Defaults
 from archiver.net.http import HttpClient
 from archiver.ports.provider import Provider
-from archiver.providers import vobiz
+from archiver.providers import kazoo, vobiz
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,5 +23,6 @@ class Registration:
 PROVIDERS: Final[Mapping[str, Registration]] = MappingProxyType(
     {
         "vobiz": Registration(options=vobiz.VobizOptions, defaults=vobiz.DEFAULTS, build=vobiz.VobizProvider),
+        "kazoo": Registration(options=kazoo.KazooOptions, defaults=kazoo.DEFAULTS, build=kazoo.KazooProvider),
     }
 )

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, timedelta
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
 
 import pytest
 
@@ -13,6 +13,9 @@ from archiver.model.errors import Denied, Gone, ListingError, NotReady, Throttle
 from archiver.model.listing import Cursor, Page, Window
 from archiver.model.recording import Listed
 from archiver.ports.provider import Media, MediaRequest, Provider
+
+ANCHOR: Final = datetime(2026, 11, 20, tzinfo=UTC)
+"""Every recording of a stage is older than this, by 90 days at most."""
 
 
 class Stage(Protocol):
@@ -43,12 +46,25 @@ class Stage(Protocol):
         ...
 
 
+def windows(provider: Provider) -> Sequence[Window]:
+    """What a listing is asked for to see all of it, latest first; the first one has two pages at least."""
+    if provider.capabilities.windows is None:
+        return [Window()]
+    month = timedelta(days=30)
+    return [Window(ANCHOR - month * (number + 1), ANCHOR - month * number) for number in range(3)]
+
+
 async def pages(provider: Provider, cursor: Cursor | None = None) -> Sequence[Page]:
-    """All pages of the first listing, from a cursor on."""
+    """All pages of the first listing, from a cursor in its first window on."""
     listing, *_ = await provider.listings()
-    found = [await provider.list_page(listing, Window(), cursor)]
-    while found[-1].next_cursor is not None and len(found) < 100:
-        found.append(await provider.list_page(listing, Window(), found[-1].next_cursor))
+    found: list[Page] = []
+    for window in windows(provider):
+        page = await provider.list_page(listing, window, cursor)
+        found.append(page)
+        while page.next_cursor is not None and len(found) < 100:
+            page = await provider.list_page(listing, window, page.next_cursor)
+            found.append(page)
+        cursor = None
     return found
 
 
@@ -116,7 +132,8 @@ class ProviderContract:
     async def test_positions_that_shifted_are_re_read(self, stage: Stage) -> None:
         """D1: a row deleted between two pages lets no other be skipped."""
         listing, *_ = await stage.provider.listings()
-        first = await stage.provider.list_page(listing, Window(), None)
+        window, *_ = windows(stage.provider)
+        first = await stage.provider.list_page(listing, window, None)
         for row in first.rows[:2]:
             await stage.remove(row.recording_id)
         rest = await pages(stage.provider, first.next_cursor)
@@ -221,5 +238,6 @@ class ProviderContract:
     async def test_a_foreign_cursor_is_refused(self, stage: Stage) -> None:
         """A cursor that the listing never gave raises ListingError; it is not the first page."""
         listing, *_ = await stage.provider.listings()
+        window, *_ = windows(stage.provider)
         with pytest.raises(ListingError):
-            await stage.provider.list_page(listing, Window(), Cursor("never given"))
+            await stage.provider.list_page(listing, window, Cursor("never given"))

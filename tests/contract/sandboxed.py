@@ -3,25 +3,27 @@
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import ClientSession
 
 from archiver.ports.provider import Provider
-from archiver.sandbox.server import Sandbox, SandboxOptions, serve
+from archiver.sandbox.options import KazooOptions, SandboxOptions
+from archiver.sandbox.server import Sandbox, serve
 from tests.accounts import account_of, make_client, provider_of
+from tests.contract.provider import ANCHOR
 from tests.fakes import web
 from tests.fakes.web import Handler, answering
 
 OPTIONS = SandboxOptions(
     seed=7,
     recordings=24,
-    anchor=datetime(2026, 11, 20, tzinfo=UTC),
+    anchor=ANCHOR,
     page_cap=5,
     audio_seconds=(1, 2),
     late_arrivals=0,
+    kazoo=KazooOptions(straddlers=0, late_media=0),
 )
 
 
@@ -59,7 +61,7 @@ class SandboxStage:
 async def open_stage(name: str, early: Handler) -> AsyncIterator[SandboxStage]:
     """Serve the sandbox and the peers; ``early`` answers for recordings without media."""
     async with AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(serve(OPTIONS))
+        sandbox = await stack.enter_async_context(serve(replace(OPTIONS, providers=(name,))))
         settings = sandbox.accounts[f"sandbox-{name}"]
         peers = {
             "refused": answering(401, {"error": "Unauthorized"}),

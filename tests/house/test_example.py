@@ -16,6 +16,9 @@ from archiver.providers.registry import PROVIDERS
 
 EXAMPLE: Final = Path(__file__).parents[2] / "config.example.toml"
 ACCOUNT: Final = "acme-india"
+OTHERS: Final = rf"accounts\.(?!{ACCOUNT}\.)"
+"""Accounts of further providers: they show what is their provider's own."""
+
 MINIMAL: Final = (
     '[accounts.acme-india]\nprovider = "vobiz"\nauth_id = "MA"\nauth_token = { env = "VOBIZ_AUTH_TOKEN" }\n'
 )
@@ -99,9 +102,17 @@ def test_names_every_option() -> None:
     for name, table in typing.get_type_hints(Config).items():
         if dataclasses.is_dataclass(table):
             expected |= set(_options(table, f"{name}."))
-    named = set(_keys(tomllib.loads(_everything())))
+    named = {name for name in _keys(tomllib.loads(_everything())) if not re.match(OTHERS, name)}
     expected = {name for name in expected if ".exclude." not in name}  # the same keys as include's
     assert {name for name in named if ".exclude." not in name} == expected
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_shows_each_provider(provider: str) -> None:
+    """Each provider has a table that names all its own options, if only as an alternative."""
+    (section,) = (part for part in EXAMPLE.read_text("utf-8").split("[accounts.") if f'provider = "{provider}"' in part)
+    for one in dataclasses.fields(PROVIDERS[provider].options):
+        assert re.search(rf"^#? *{one.name} = ", section, flags=re.MULTILINE), f"{provider} {one.name}"
 
 
 def test_shows_the_defaults(full: Config, bare: Config) -> None:
