@@ -15,7 +15,10 @@ from archiver.model.errors import ArchiverError
 from archiver.model.recording import State
 from archiver.ports.catalog import Record
 
-RECORDINGS: Final = 300
+RECORDINGS: Final = 200
+"""Of each provider."""
+
+PROVIDERS: Final = ("vobiz", "vonage_vbc", "kazoo")
 _READY_WITHIN_S: Final = 30
 
 
@@ -100,9 +103,11 @@ def _fetch(url: str) -> dict[str, Any]:
 
 
 def _command(anchor: str, config: Path) -> list[str]:
-    options = {"--recordings": str(RECORDINGS), "--anchor": anchor, "--write-config": str(config)}
-    sandbox = [sys.executable, "-m", "archiver.app.cli.main", "sandbox"]
-    return sandbox + [word for option in options.items() for word in option]
+    """The sandbox with every provider. Left out are recordings that a provider lists and cannot serve, or not yet."""
+    options = ["--recordings", str(RECORDINGS), "--anchor", anchor, "--write-config", str(config)]
+    options += [word for name in PROVIDERS for word in ("--provider", name)]
+    options += ["--page-cap", "20", "--kazoo-straddlers", "1", "--kazoo-late-media", "0"]
+    return [sys.executable, "-m", "archiver.app.cli.main", "sandbox", *options]
 
 
 def _anchor(folder: Path) -> str:

@@ -159,17 +159,19 @@ class Walker:
         return recorded.seen
 
     async def _catch_up(self, walk: Walk, checkpoint: Checkpoint, reached: Reached) -> None:
-        """Read the beginning again while it shows something new: rows that appeared there behind the walk's back.
+        """Read once more from the beginning, until the rows that appeared behind the walk's back are found.
 
-        They don't count against completeness, so trouble here is left to the next walk.
+        New ones stand on the first page of most listings, late ones anywhere. They don't count against completeness,
+        so trouble here is left to the next walk.
         """
-        cursor = None
+        cursor, cursors = None, set[Cursor | None]()
         with suppress(ListingError, Transient):
-            while True:
+            while cursor not in cursors:
+                cursors.add(cursor)
                 page = await self.provider.list_page(walk.listing, walk.window, cursor)
                 recorded = await self._record(walk, page, checkpoint)
                 reached.seen, cursor = recorded.seen, page.next_cursor
-                if cursor is None or not recorded.fresh:
+                if cursor is None or recorded.seen >= (page.total or 0):
                     return
 
     async def _record(self, walk: Walk, page: Page, checkpoint: Checkpoint) -> Recorded:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from archiver.model.account import Account, Defaults
 from archiver.net.http import HttpClient
 from archiver.ports.provider import Provider
-from archiver.providers import kazoo, vobiz
+from archiver.providers import kazoo, vobiz, vonage_vbc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,9 @@ class Registration:
 PROVIDERS: Final[Mapping[str, Registration]] = MappingProxyType(
     {
         "vobiz": Registration(options=vobiz.VobizOptions, defaults=vobiz.DEFAULTS, build=vobiz.VobizProvider),
+        "vonage_vbc": Registration(
+            options=vonage_vbc.VonageVbcOptions, defaults=vonage_vbc.DEFAULTS, build=vonage_vbc.VonageVbcProvider
+        ),
         "kazoo": Registration(options=kazoo.KazooOptions, defaults=kazoo.DEFAULTS, build=kazoo.KazooProvider),
     }
 )

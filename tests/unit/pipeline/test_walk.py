@@ -80,6 +80,13 @@ async def test_what_appeared_meanwhile_does_not_count(bench: Bench) -> None:
     assert (report.is_complete, report.listed) == (True, 3)
 
 
+async def test_what_appeared_late_is_found_anywhere(bench: Bench) -> None:
+    """A row that appeared behind the walk with an old start stands in the middle: it is found there (D3)."""
+    first, again = page("r1", following="1", total=2), page("r1", following="1", total=3)
+    report = await walk(bench, first, page("r2", total=3), again, page("late", "r2", total=3))
+    assert (report.is_complete, report.listed) == (True, 3)
+
+
 @pytest.mark.parametrize("error", [ListingError("what is this?"), Unreachable("reset")])
 async def test_what_appeared_meanwhile_is_no_condition(bench: Bench, error: Exception) -> None:
     """They don't count against completeness: trouble while catching up is left to the next walk (D1)."""

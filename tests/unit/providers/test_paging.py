@@ -152,7 +152,7 @@ def test_a_next_that_never_ends_is_bounded() -> None:
 def test_a_cursor_takes_the_place_of_the_offset() -> None:
     """A cursor that the provider names is sent back as it came, without an offset."""
     step = OffsetPosition().advance(Reading(row_keys=["r0"], has_next=True, cursor="a b&c"))
-    assert step.following is not None
+    assert isinstance(step.following, OffsetPosition)
     assert step.following.query(100) == {"limit": "100", "cursor": "a b&c"}
 
 
