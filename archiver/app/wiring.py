@@ -47,7 +47,10 @@ class WiredAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """What the accounts of this process share."""
+    """What the accounts of this process share.
+
+    ``most_per_account`` leaves a slot for each other account, so that one that hangs in all of its own starves nobody.
+    """
 
     catalog: Catalog
     storage: Storage
@@ -56,6 +59,7 @@ class Archive:
     has_sidecars: bool
     lease: timedelta
     process_slots: asyncio.Semaphore
+    most_per_account: int
     bandwidth: Bandwidth
 
     def account_pass(
@@ -83,7 +87,10 @@ class Archive:
             intake=self.catalog,
             work=self.catalog,
             flow=flow,
-            slots=Slots(account=asyncio.Semaphore(wired.account.concurrency), process=self.process_slots),
+            slots=Slots(
+                account=asyncio.Semaphore(min(wired.account.concurrency, self.most_per_account)),
+                process=self.process_slots,
+            ),
             policy=self.policy,
             lease=self.lease,
         )
@@ -152,6 +159,7 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
             has_sidecars=config.storage.sidecar,
             lease=config.transfer.lease,
             process_slots=asyncio.Semaphore(config.transfer.concurrency),
+            most_per_account=max(1, config.transfer.concurrency - len(config.accounts) + 1),
             bandwidth=Bandwidth(config.transfer.bandwidth),
         )
 

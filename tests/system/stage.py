@@ -36,12 +36,13 @@ class Answer:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
-    """Where a test plays. ``ready`` is the sandbox's ready line."""
+    """Where a test plays. ``ready`` is the sandbox's ready line; no command takes longer than ``within_s``."""
 
     folder: Path
     ready: dict[str, Any]
+    within_s: float = WITHIN_S
 
     @property
     def config(self) -> Path:
@@ -74,7 +75,7 @@ class Stage:
 
     async def run(self, *words: str) -> Answer:
         """Run a command to its end."""
-        return await ended(await self.start(*words))
+        return await ended(await self.start(*words), self.within_s)
 
     async def ledgers(self) -> dict[str, Any]:
         """What the sandbox served and was asked, by provider."""
@@ -102,10 +103,10 @@ class Stage:
                 await asyncio.sleep(0.05)
 
 
-async def ended(process: asyncio.subprocess.Process) -> Answer:
+async def ended(process: asyncio.subprocess.Process, within_s: float = WITHIN_S) -> Answer:
     """The answer of a process, once it has ended."""
     try:
-        stdout, stderr = await asyncio.wait_for(process.communicate(), WITHIN_S)
+        stdout, stderr = await asyncio.wait_for(process.communicate(), within_s)
     except TimeoutError:
         process.kill()
         raise

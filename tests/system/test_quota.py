@@ -1,0 +1,31 @@
+"""The quota of a provider over minutes of real time; asked for with ``ARCHIVER_SLOW=1``, since it takes as long."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.system.oracle import consult
+from tests.system.stage import staged
+
+MINUTES = 3.0
+
+
+@pytest.mark.skipif("ARCHIVER_SLOW" not in os.environ, reason="takes three minutes; ask for it with ARCHIVER_SLOW=1")
+@pytest.mark.parametrize("per_minute", [10, 60])
+async def test_the_quota_is_used_and_never_exceeded(tmp_path: Path, catalog_dsn: str, per_minute: int) -> None:
+    """P1: with a sliding window of a minute at least 90 % of the quota is used, and no request is refused."""
+    count = int(per_minute * MINUTES)
+    options = ("--provider", "vonage_vbc", "--vbc-quota", str(per_minute), "--recordings", str(count))
+    async with staged(tmp_path, catalog_dsn, *options, "--audio-seconds", "1", "--late-arrivals", "0") as stage:
+        stage.within_s = 90 * MINUTES
+        started = time.monotonic()
+        answer = await stage.run("backfill", "--json")
+        elapsed_s = time.monotonic() - started
+        assert answer.code == 0, answer.stdout
+        await consult(stage)
+        requests = (await stage.ledger())["requests"]
+    counted = requests["list"] + requests["retrieve"] + requests["media"]
+    assert requests["refused"] == 0
+    assert counted >= 0.9 * per_minute * elapsed_s / 60, f"{counted} requests in {elapsed_s:.0f} s"
