@@ -14,7 +14,7 @@ from archiver.ports.provider import Provider
 from archiver.providers.registry import PROVIDERS
 
 FAST = Rate(10_000, timedelta(seconds=1))
-SECRETS = frozenset({"auth_token", "api_key", "password"})
+SECRETS = frozenset({"auth_token", "api_key", "password", "client_secret", "access_token"})
 
 
 def make_account(**changes: Any) -> Account:

@@ -1,1 +1,1 @@
-"""One file per provider; registry.py names them."""
+"""One folder per provider; registry.py names them."""

@@ -1,12 +1,20 @@
-"""Facts out of a provider's JSON. What is optional and unusable is None; what must be there raises Unusable."""
+"""Facts out of a provider's JSON. What is optional and unusable is None; what must be there raises Unusable.
+
+A row without the facts that it needs is put into quarantine; an answer without a listing or a recording is an error.
+"""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from archiver.model.recording import RecordingId
+from archiver.model.account import Account
+from archiver.model.errors import ListingError
+from archiver.model.recording import ListingName, Malformed, RecordingId
+from archiver.net.answers import find_request_id
+from archiver.net.redaction import redact
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -15,10 +23,42 @@ _EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzin
 _LONGEST_CALL: Final = timedelta(days=31)
 _MAX_ID_LENGTH: Final = 200
 _MAX_NUMBER_LENGTH: Final = 40
+_MAX_MALFORMED_TEXT: Final = 10_000
 
 
 class Unusable(ValueError):
     """A row that is no recording we understand; the text says why, without repeating what the row holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """How a provider's unusable rows are kept: redacted, and cut to 10,000 characters.
+
+    ``volatile`` names the members that change while the row stays the same: they are kept, and left out of its
+    fingerprint. ``secrets`` are JSON pointers to what is secret beside what looks like it.
+    """
+
+    volatile: frozenset[str] = frozenset()
+    secrets: tuple[str, ...] = ()
+
+    def keep(self, raw: object, listing: ListingName, reason: str) -> Malformed:
+        """The row as it is kept, with the reason why it is no recording."""
+        lasting = (
+            {name: each for name, each in raw.items() if name not in self.volatile} if isinstance(raw, dict) else raw
+        )
+        kept = json.dumps(redact(raw, self.secrets)[0], ensure_ascii=False)[:_MAX_MALFORMED_TEXT]
+        return Malformed(listing=listing, reason=reason, document=kept, fingerprint=fingerprint(lasting))
+
+
+def listing_error(account: Account, reason: str, answer: object) -> ListingError:
+    """The error for an answer that cannot be believed."""
+    request_id = find_request_id({}, answer)
+    return ListingError(f"account {account.name}: {reason}", account=account.name, request_id=request_id)
+
+
+def member(value: object, name: str) -> object:
+    """A member of an object; None where there is none, or no object."""
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def required_id(value: object) -> RecordingId:

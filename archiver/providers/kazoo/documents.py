@@ -5,14 +5,11 @@ Source: 2600Hz docs, recordings; schema of call recordings; open-source Kazoo 4.
 
 import math
 from datetime import datetime
-from json import dumps
 from typing import Final
 
 from archiver.model.account import Account
-from archiver.model.errors import ListingError
 from archiver.model.listing import Cursor, Page
 from archiver.model.recording import Document, Listed, ListingName, Malformed, RecordingId
-from archiver.net.answers import find_request_id
 from archiver.net.redaction import redact
 from archiver.providers import fields
 
@@ -20,11 +17,11 @@ _UNIX_EPOCH: Final = 62_167_219_200
 """1970 in Gregorian seconds."""
 
 _LAST_SECOND: Final = 10**11
-_MAX_MALFORMED_TEXT: Final = 10_000
 _CURSOR: Final = "start_key="
-_SECRET: Final = ("/url",)
+_SECRETS: Final = ("/url",)
 """The address of a storage elsewhere, which may hold what opens it. Media is asked of Kazoo alone."""
 
+_QUARANTINE: Final = fields.Quarantine(secrets=_SECRETS)
 _DIRECTIONS: Final = ("inbound", "outbound", "internal")
 _FACTS: Final = (
     "start",
@@ -63,16 +60,16 @@ def parse_page(answer: object, listing: ListingName, cursor: Cursor | None, acco
         case {"status": "success", "data": list(raws), **others}:
             following = others.get("next_start_key")
         case _:
-            raise listing_error(account, "the listing has an unknown shape", answer)
+            raise fields.listing_error(account, "the listing has an unknown shape", answer)
     if following is not None and not (following and isinstance(following, str)):
-        raise listing_error(account, "the listing's next_start_key has an unknown shape", answer)
+        raise fields.listing_error(account, "the listing's next_start_key has an unknown shape", answer)
     rows: list[Listed] = []
     malformed: list[Malformed] = []
     for raw in raws:
         try:
             rows.append(parse_recording(raw, listing))
         except fields.Unusable as error:
-            malformed.append(_quarantine(raw, listing, str(error)))
+            malformed.append(_QUARANTINE.keep(raw, listing, str(error)))
     next_cursor, doubt = Cursor(f"{_CURSOR}{following}") if following else None, None
     if following and next_cursor == cursor:
         next_cursor, doubt = None, "a page that names itself as the next one"
@@ -86,7 +83,7 @@ def parse_recording(raw: object, listing: ListingName) -> Listed:
 
     ``direction`` is Kazoo's word, where it is one of ours: it speaks of the recorded leg as the switch sees it.
     """
-    document, redacted = redact(raw, _SECRET)
+    document, redacted = redact(raw, _SECRETS)
     if not isinstance(raw, dict) or not isinstance(document, dict):
         raise fields.Unusable("the row is no object")
     recording_id = fields.required_id(raw.get("id"))
@@ -116,17 +113,11 @@ def find_recording(answer: object, recording_id: RecordingId, account: Account) 
 
     Raises: ListingError when it is not there.
     """
-    data = answer.get("data") if isinstance(answer, dict) else None
+    data = fields.member(answer, "data")
     for raw in data if isinstance(data, list) else (data,):
         if isinstance(raw, dict) and raw.get("id") == recording_id:
             return raw
-    raise listing_error(account, f"the answer for recording {recording_id} does not hold it", answer)
-
-
-def listing_error(account: Account, reason: str, answer: object) -> ListingError:
-    """The error for an answer that cannot be read."""
-    request_id = find_request_id({}, answer)
-    return ListingError(f"account {account.name}: {reason}", account=account.name, request_id=request_id)
+    raise fields.listing_error(account, f"the answer for recording {recording_id} does not hold it", answer)
 
 
 def _is_ready(document: Document) -> bool:
@@ -145,8 +136,3 @@ def _milliseconds(seconds: object, since: int = 0) -> int | None:
 def _number(document: Document, number: str, address: str) -> str | None:
     """A party by its number, else by the part of its SIP address before the host."""
     return fields.text(document.get(number)) or fields.text(str(document.get(address) or "").partition("@")[0])
-
-
-def _quarantine(raw: object, listing: ListingName, reason: str) -> Malformed:
-    kept = dumps(redact(raw, _SECRET)[0], ensure_ascii=False)[:_MAX_MALFORMED_TEXT]
-    return Malformed(listing=listing, reason=reason, document=kept, fingerprint=fields.fingerprint(raw))

@@ -20,7 +20,6 @@ from archiver.providers.auth import Token, TokenKeeper
 from archiver.providers.kazoo.documents import (
     find_recording,
     gregorian_seconds,
-    listing_error,
     parse_page,
     parse_recording,
     start_key,
@@ -194,9 +193,9 @@ class KazooProvider:
                 cost=_LOGIN_COST,
             )
         )
-        token = fields.text(answer.get("auth_token")) if isinstance(answer, dict) else None
+        token = fields.text(fields.member(answer, "auth_token"))
         if token is None:
-            raise listing_error(self._account, "the answer to the login holds no token", answer)
+            raise fields.listing_error(self._account, "the answer to the login holds no token", answer)
         return Token(value=Secret(token), lasts=_TOKEN_LASTS)
 
     def _url(self, recording_id: RecordingId) -> str:
@@ -206,7 +205,7 @@ class KazooProvider:
         try:
             return start_key(cursor)
         except ValueError as error:
-            raise listing_error(self._account, "the kept cursor is none of this listing's", None) from error
+            raise fields.listing_error(self._account, "the kept cursor is none of this listing's", None) from error
 
 
 def is_at_month_seam(recording: Listed) -> bool:

@@ -19,6 +19,7 @@ from typing import Final
 
 from archiver.model.errors import ArchiverError, Denied, NotReady, Permanent, Transient, WindowTooLarge
 from archiver.net.answers import Refusal, classify
+from archiver.providers import fields
 from archiver.providers.auth import TokenRefused
 
 _UNKNOWN_KEY: Final = "check api_key, and that base_url is the address of Kazoo's API, which usually ends in /v2"
@@ -70,7 +71,7 @@ def judge_login(refusal: Refusal) -> ArchiverError:
 
 
 def _data(refusal: Refusal) -> object:
-    return refusal.document.get("data") if isinstance(refusal.document, dict) else None
+    return fields.member(refusal.document, "data")
 
 
 def _has(data: object, name: str) -> bool:
@@ -84,5 +85,5 @@ def _is_about_window(data: object) -> bool:
 
 def _says(refusal: Refusal, word: str) -> bool:
     """Whether the message is this one; for what only the message tells apart."""
-    said = refusal.document.get("message") if isinstance(refusal.document, dict) else None
+    said = fields.member(refusal.document, "message")
     return isinstance(said, str) and said.replace(" ", "_") == word

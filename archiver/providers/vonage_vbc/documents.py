@@ -7,21 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
-from json import dumps
 from typing import Final
 
 from archiver.model.account import Account
-from archiver.model.errors import ListingError
 from archiver.model.listing import Page, Window
 from archiver.model.recording import Document, Listed, ListingName, Malformed, RecordingId
-from archiver.net.answers import find_request_id
 from archiver.net.redaction import REDACTED, redact
 from archiver.providers import fields
 from archiver.providers.paging import NumberedReading, PageNumberPosition
 from archiver.providers.vonage_vbc.options import COMPANY, REAL_ID, SELF
 
-_MAX_MALFORMED_TEXT: Final = 10_000
-_VOLATILE: Final = frozenset({"download_url", "_links"})
+_QUARANTINE: Final = fields.Quarantine(volatile=frozenset({"download_url", "_links"}))
 _DIRECTIONS: Final = {"INBOUND": "inbound", "OUTBOUND": "outbound", "INTRA_PBX": "internal"}
 _OWNERS: Final = re.compile(r"/accounts/([^/?#]+)(?:/users/([^/?#]+))?")
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{2,4})$")
@@ -53,14 +49,14 @@ def parse_page(answer: object, listing: ListingName, position: PageNumberPositio
             rows.append(parse_recording(raw, listing, account))
             keys.append(rows[-1].recording_id)
         except fields.Unusable as error:
-            malformed.append(_quarantine(raw, listing, str(error)))
+            malformed.append(_QUARANTINE.keep(raw, listing, str(error)))
             keys.append(malformed[-1].fingerprint.hex())
-    total = fields.count(_member(answer, "total_items"))
+    total = fields.count(fields.member(answer, "total_items"))
     reading = NumberedReading(
         row_keys=keys,
-        number=fields.count(_member(answer, "page")),
-        size=fields.count(_member(answer, "page_size")) or None,
-        page_count=fields.count(_member(answer, "total_pages")),
+        number=fields.count(fields.member(answer, "page")),
+        size=fields.count(fields.member(answer, "page_size")) or None,
+        page_count=fields.count(fields.member(answer, "total_pages")),
         total=total,
     )
     step = position.advance(reading)
@@ -75,20 +71,20 @@ def parse_page(answer: object, listing: ListingName, position: PageNumberPositio
 
 def _rows(answer: object, account: Account) -> Sequence[object]:
     """The rows of a listing; ``_embedded`` may be absent when there are none, the counts may not."""
-    embedded = _member(answer, "_embedded")
+    embedded = fields.member(answer, "_embedded")
     match embedded:
         case {"recordings": list(rows)}:
             return rows
-    if not embedded and fields.count(_member(answer, "total_items")) is not None:
+    if not embedded and fields.count(fields.member(answer, "total_items")) is not None:
         return ()
-    raise listing_error(account, "the listing has an unknown shape", answer)
+    raise fields.listing_error(account, "the listing has an unknown shape", answer)
 
 
 def find_owners(answer: object, account: Account) -> Owners:
     """The real ids in the links of a listing and its rows. Raises: ListingError for an unknown shape."""
     rows = _rows(answer, account)
-    groups = [_member(one, "_links") for one in (answer, *rows)]
-    links = [_member(link, "href") for group in groups if isinstance(group, dict) for link in group.values()]
+    groups = [fields.member(one, "_links") for one in (answer, *rows)]
+    links = [fields.member(link, "href") for group in groups if isinstance(group, dict) for link in group.values()]
     found = [match for link in links if isinstance(link, str) and (match := _OWNERS.search(link))]
     ids = [[one for match in found if (one := match[place]) and one != SELF] for place in (1, 2)]
     account_id, user_id = (next(filter(REAL_ID.fullmatch, names), None) for names in ids)
@@ -138,22 +134,6 @@ def other_version(url: str | None) -> str | None:
     return f"{parts[1]}{'' if parts[2] else '/v1'}{parts[3]}" if parts else None
 
 
-def _quarantine(raw: object, listing: ListingName, reason: str) -> Malformed:
-    lasting = {name: value for name, value in raw.items() if name not in _VOLATILE} if isinstance(raw, dict) else raw
-    kept = dumps(redact(raw)[0], ensure_ascii=False)[:_MAX_MALFORMED_TEXT]
-    return Malformed(listing=listing, reason=reason, document=kept, fingerprint=fields.fingerprint(lasting))
-
-
 def text_of(value: object) -> str | None:
     """A text, or a number that may as well be written as one."""
     return fields.text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
-
-
-def listing_error(account: Account, reason: str, answer: object) -> ListingError:
-    """The error for an answer that cannot be believed."""
-    request_id = find_request_id({}, answer)
-    return ListingError(f"account {account.name}: {reason}", account=account.name, request_id=request_id)
-
-
-def _member(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, dict) else None

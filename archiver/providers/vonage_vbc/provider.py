@@ -21,7 +21,6 @@ from archiver.providers.paging import PageNumberPosition
 from archiver.providers.vonage_vbc.documents import (
     Owners,
     find_owners,
-    listing_error,
     media_url,
     other_version,
     parse_page,
@@ -75,7 +74,7 @@ class VonageVbcProvider:
         try:
             position = PageNumberPosition.parse(cursor, self._account.page_size)
         except ValueError as error:
-            raise listing_error(self._account, "the kept cursor is none of this listing's", None) from error
+            raise fields.listing_error(self._account, "the kept cursor is none of this listing's", None) from error
         answer = await self._list(listing.name, {**position.query(), **window_query(window)})
         return parse_page(answer, listing.name, position, self._account)
 
@@ -85,7 +84,7 @@ class VonageVbcProvider:
         try:
             return parse_recording(document, recording.listing, self._account)
         except fields.Unusable as error:
-            raise listing_error(self._account, f"the recording cannot be used: {error}", document) from error
+            raise fields.listing_error(self._account, f"the recording cannot be used: {error}", document) from error
 
     @asynccontextmanager
     async def open_media(self, request: MediaRequest) -> AsyncIterator[Media]:
@@ -137,7 +136,7 @@ class VonageVbcProvider:
         answer = await self._fetch("retrieve", f"{self._url(recording.listing)}/{quote(number, safe='')}", {})
         if not isinstance(answer, dict) or text_of(answer.get("id")) != number:
             reason = f"the answer for recording {recording.recording_id} does not hold it"
-            raise listing_error(self._account, reason, answer)
+            raise fields.listing_error(self._account, reason, answer)
         return answer
 
     async def _list(self, name: str, query: Mapping[str, str]) -> object:

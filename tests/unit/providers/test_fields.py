@@ -1,10 +1,13 @@
 """Facts out of a provider's JSON, as tables."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from archiver.model.recording import ListingName
 from archiver.providers import fields
+from tests.accounts import make_account
 
 ABSURD: list[object] = [
     "",
@@ -108,3 +111,31 @@ def test_fingerprint_ignores_the_order_of_members() -> None:
     """Equal JSON has equal fingerprints; any change makes another."""
     assert fields.fingerprint({"a": 1, "b": [2]}) == fields.fingerprint({"b": [2], "a": 1})
     assert fields.fingerprint({"a": 1}) != fields.fingerprint({"a": "1"})
+
+
+def test_quarantine_keeps_what_its_fingerprint_leaves_out() -> None:
+    """A row whose volatile members changed is kept as it is now, under the same fingerprint."""
+    quarantine = fields.Quarantine(volatile=frozenset({"link"}))
+    before, after = (quarantine.keep({"id": 1, "link": link}, ListingName("all"), "no id") for link in ("a", "b"))
+    assert before.fingerprint == after.fingerprint
+    assert json.loads(after.document) == {"id": 1, "link": "b"}
+
+
+def test_quarantine_keeps_no_secret_and_no_endless_row() -> None:
+    """What lies at a secret's pointer is not kept, nor what a row has beyond 10,000 characters (S5)."""
+    kept = fields.Quarantine(secrets=("/url",)).keep({"url": "s3-key", "x": "y" * 20_000}, ListingName("all"), "no id")
+    assert "s3-key" not in kept.document
+    assert len(kept.document) == 10_000
+
+
+def test_listing_errors_name_account_and_request() -> None:
+    """An answer that cannot be believed is traced by the id that it carries."""
+    error = fields.listing_error(make_account(), "an unknown shape", {"request_id": "q-1"})
+    assert (error.message, error.account, error.request_id) == ("account acme: an unknown shape", "acme", "q-1")
+
+
+@pytest.mark.parametrize("value", [None, [], "name", {"other": 1}])
+def test_members_of_what_has_none_are_none(value: object) -> None:
+    """A member is looked for in anything that JSON can hold."""
+    assert fields.member(value, "name") is None
+    assert fields.member({"name": value}, "name") == value

@@ -18,15 +18,9 @@ from archiver.model.listing import Page, Window
 from archiver.model.secret import Secret
 from archiver.ports.provider import MediaRequest
 from archiver.providers.paging import OffsetPosition
-from archiver.providers.vobiz import (
-    RECORDINGS,
-    VobizOptions,
-    VobizProvider,
-    find_recording,
-    media_url,
-    parse_page,
-    parse_recording,
-)
+from archiver.providers.vobiz import VobizOptions, VobizProvider
+from archiver.providers.vobiz.documents import find_recording, media_url, parse_page, parse_recording
+from archiver.providers.vobiz.provider import RECORDINGS
 from tests.accounts import make_account, make_client
 from tests.builders import make_listed
 from tests.fakes.web import Handler, Peer, serve
