@@ -125,9 +125,11 @@ class Workers:
 
     async def _is_worth_waiting(self, request: ClaimRequest) -> bool:
         """Wait until something may have become due. False when nothing of this pass can become due any more."""
+        # Asked before the outlook: a page that comes while we look rings the bell, and must not find us gone
+        may_bring_more = bool(self._running) or self.is_walking()
         outlook = await self.policy.outlast(self.work.outlook, request)
         pause = _until_due(outlook, len(self._running))
-        if pause is None and not self._running and not self.is_walking():
+        if pause is None and not may_bring_more:
             return False
         with suppress(TimeoutError):
             await asyncio.wait_for(self.bell.wait(), pause.total_seconds() if pause is not None else None)

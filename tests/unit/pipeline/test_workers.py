@@ -11,10 +11,13 @@ import stamina
 
 from archiver.model.errors import Denied, StorageError, Unreachable
 from archiver.model.recording import State
+from archiver.pipeline.registrar import Registrar
 from archiver.pipeline.workers import Workers
+from archiver.ports.catalog import ClaimRequest, Outlook
 from archiver.ports.provider import MediaRequest
+from tests.fakes.catalog import FakeCatalog
 from tests.fakes.provider import make_recording
-from tests.unit.pipeline.bench import MS, Bench, GatedProvider, make_account
+from tests.unit.pipeline.bench import MS, Bench, GatedProvider, RunningClock, make_account
 
 NAMES = [f"r{number}" for number in range(10)]
 
@@ -224,3 +227,26 @@ async def test_a_dead_process_work_is_taken_over(bench: Bench) -> None:
         await bench.workers().run(await bench.request())
     assert await bench.state() is State.VERIFIED
     assert provider.media_requests == [MediaRequest(recording=provider.find("r1").listed)]
+
+
+async def test_what_the_last_page_brings_is_not_missed(bench: Bench) -> None:
+    """A listing that ends while the workers look whether anything is left leaves nothing to the next pass (O5)."""
+    walking = True
+
+    class EndingCatalog(FakeCatalog):
+        async def outlook(self, request: ClaimRequest) -> Outlook:
+            nonlocal walking
+            seen = await super().outlook(request)
+            if walking:
+                await bench.record("late")
+                walking = False
+                workers.bell.set()
+            return seen
+
+    bench.catalog = EndingCatalog(RunningClock())
+    bench.registrar = Registrar(bench.catalog, bench.policy)
+    bench.offer("late")
+    async with bench.start():
+        workers = replace(bench.workers(), is_walking=lambda: walking)
+        await workers.run(await bench.request())
+        assert await bench.states() == {State.VERIFIED: 1}
