@@ -21,7 +21,7 @@ FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "o
 async def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A server: the one that ``ARCHIVER_TEST_DSN`` names, else a throwaway one of this worker's own.
 
-    A DSN names the server's socket folder, ``postgresql:///postgres?host=/socket/folder&user=…``: tests put a proxy there.
+    A DSN names the server's socket folder, as ``postgresql:///postgres?host=/socket/folder&user=…`` does.
     """
     if dsn := os.environ.get("ARCHIVER_TEST_DSN"):
         yield dsn
