@@ -150,7 +150,7 @@ class Walker:
             if page.is_full:
                 raise WindowTooLarge("a window is full, and the listing hides rows behind it")
             rows += len(page.rows) + len(page.malformed)
-            least = min((total for total in (least, page.total) if total is not None), default=None)
+            least = _least(least, page.total)
             if cursor is None or is_loop:
                 break
             earlier.add(cursor)
@@ -236,5 +236,10 @@ def _doubt_of(page: Page) -> str | None:
 
 def _behind(checkpoint: Checkpoint, page: Page) -> Checkpoint:
     """The checkpoint behind a page."""
-    totals = [total for total in (checkpoint.least_total, page.total) if total is not None]
-    return Checkpoint(cursor=page.next_cursor, round=checkpoint.round, least_total=min(totals, default=None))
+    least_total = _least(checkpoint.least_total, page.total)
+    return Checkpoint(cursor=page.next_cursor, round=checkpoint.round, least_total=least_total)
+
+
+def _least(*totals: int | None) -> int | None:
+    """The smallest total that was claimed, None when none was."""
+    return min((total for total in totals if total is not None), default=None)

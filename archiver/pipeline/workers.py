@@ -7,7 +7,7 @@ new rows, a recording that ended), so nothing polls while there is nothing to do
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -97,7 +97,7 @@ class Workers:
         try:
             if not self._is_stopping():
                 await self.policy.outlast(self.flow.shelf.storage.admit)
-                claims.extend(await self.policy.outlast(self.work.claim, _limited(request, taken)))
+                claims.extend(await self.policy.outlast(self.work.claim, replace(request, limit=taken)))
         finally:
             self.slots.give_back(taken - len(claims))
         for claim in claims:
@@ -144,17 +144,6 @@ class Workers:
             for lost in held - await self.policy.outlast(self.work.renew, held, self.lease):
                 if lost in self._running:
                     self._running[lost].cancel()
-
-
-def _limited(request: ClaimRequest, limit: int) -> ClaimRequest:
-    return ClaimRequest(
-        account=request.account,
-        limit=limit,
-        lease=request.lease,
-        pass_started_at=request.pass_started_at,
-        max_attempts=request.max_attempts,
-        covered=request.covered,
-    )
 
 
 def _until_due(outlook: Outlook, running: int) -> timedelta | None:

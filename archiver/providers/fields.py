@@ -5,6 +5,7 @@ A row without the facts that it needs is put into quarantine; an answer without 
 
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -12,7 +13,7 @@ from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.errors import ListingError
-from archiver.model.recording import ListingName, Malformed, RecordingId
+from archiver.model.recording import Listed, ListingName, Malformed, RecordingId
 from archiver.net.answers import find_request_id
 from archiver.net.redaction import redact
 
@@ -28,6 +29,15 @@ _MAX_MALFORMED_TEXT: Final = 10_000
 
 class Unusable(ValueError):
     """A row that is no recording we understand; the text says why, without repeating what the row holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sifted:
+    """A page's rows, sound and malformed. ``keys`` tell all of them from each other, in the page's order."""
+
+    rows: tuple[Listed, ...]
+    malformed: tuple[Malformed, ...]
+    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,20 @@ class Quarantine:
         )
         kept = json.dumps(redact(raw, self.secrets)[0], ensure_ascii=False)[:_MAX_MALFORMED_TEXT]
         return Malformed(listing=listing, reason=reason, document=kept, fingerprint=fingerprint(lasting))
+
+    def sift(self, raws: Sequence[object], listing: ListingName, parse: Callable[[object], Listed]) -> Sifted:
+        """A page's rows told apart: what ``parse`` can read, and what it calls Unusable, kept as above."""
+        rows: list[Listed] = []
+        malformed: list[Malformed] = []
+        keys: list[str] = []
+        for raw in raws:
+            try:
+                rows.append(parse(raw))
+                keys.append(rows[-1].recording_id)
+            except Unusable as error:
+                malformed.append(self.keep(raw, listing, str(error)))
+                keys.append(malformed[-1].fingerprint.hex())
+        return Sifted(rows=tuple(rows), malformed=tuple(malformed), keys=tuple(keys))
 
 
 def listing_error(account: Account, reason: str, answer: object) -> ListingError:

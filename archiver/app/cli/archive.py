@@ -85,7 +85,7 @@ def backfill(
     "--dir", "folder", type=click.Path(path_type=Path), default="archiver-demo", help="Where everything lies."
 )
 def demo(common: Common, folder: Path) -> None:
-    """Archive a sandbox provider with an embedded catalog into a folder, and say where everything lies.
+    """Archive the sandbox providers with an embedded catalog into a folder, and say where everything lies.
 
     Again: nothing is fetched twice.
 

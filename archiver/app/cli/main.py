@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 _COMMANDS: Final = {
-    "demo": ("archiver.app.cli.archive", "Try it: sandbox provider, catalog and storage, all embedded."),
+    "demo": ("archiver.app.cli.archive", "Try it: sandbox providers, catalog and storage, all embedded."),
     "backfill": ("archiver.app.cli.archive", "Walk every account once and fetch all that is missing."),
     "status": ("archiver.app.cli.catalog", "Say per account how far the archive is."),
     "ls": ("archiver.app.cli.catalog", "List recordings of the catalog."),

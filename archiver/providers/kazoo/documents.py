@@ -9,7 +9,7 @@ from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.listing import Cursor, Page
-from archiver.model.recording import Document, Listed, ListingName, Malformed, RecordingId
+from archiver.model.recording import Document, Listed, ListingName, RecordingId
 from archiver.net.redaction import redact
 from archiver.providers import fields
 
@@ -63,19 +63,13 @@ def parse_page(answer: object, listing: ListingName, cursor: Cursor | None, acco
             raise fields.listing_error(account, "the listing has an unknown shape", answer)
     if following is not None and not (following and isinstance(following, str)):
         raise fields.listing_error(account, "the listing's next_start_key has an unknown shape", answer)
-    rows: list[Listed] = []
-    malformed: list[Malformed] = []
-    for raw in raws:
-        try:
-            rows.append(parse_recording(raw, listing))
-        except fields.Unusable as error:
-            malformed.append(_QUARANTINE.keep(raw, listing, str(error)))
+    sifted = _QUARANTINE.sift(raws, listing, lambda raw: parse_recording(raw, listing))
     next_cursor, doubt = Cursor(f"{_CURSOR}{following}") if following else None, None
     if following and next_cursor == cursor:
         next_cursor, doubt = None, "a page that names itself as the next one"
     elif following and not raws:
         doubt = "an empty page that names a next one"
-    return Page(rows=tuple(rows), malformed=tuple(malformed), next_cursor=next_cursor, doubt=doubt)
+    return Page(rows=sifted.rows, malformed=sifted.malformed, next_cursor=next_cursor, doubt=doubt)
 
 
 def parse_recording(raw: object, listing: ListingName) -> Listed:

@@ -9,7 +9,7 @@ from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.listing import Listing, Page
-from archiver.model.recording import Document, Listed, ListingName, Malformed
+from archiver.model.recording import Document, Listed, ListingName
 from archiver.net.redaction import REDACTED, redact
 from archiver.providers import fields
 from archiver.providers.paging import OffsetPosition, Reading, cursor_in
@@ -45,21 +45,12 @@ class _Envelope:
 def parse_page(answer: object, listing: Listing, position: OffsetPosition, account: Account) -> Page:
     """A page out of the answer to ``position``. Raises: ListingError for an unknown shape."""
     envelope = _read_envelope(answer, account)
-    rows: list[Listed] = []
-    malformed: list[Malformed] = []
-    keys: list[str] = []
-    for raw in envelope.rows:
-        try:
-            rows.append(parse_recording(raw, listing.name, account))
-            keys.append(rows[-1].recording_id)
-        except fields.Unusable as error:
-            malformed.append(_QUARANTINE.keep(raw, listing.name, str(error)))
-            keys.append(malformed[-1].fingerprint.hex())
-    reading = Reading(row_keys=keys, has_next=envelope.has_next, total=envelope.total, cursor=envelope.cursor)
+    sifted = _QUARANTINE.sift(envelope.rows, listing.name, lambda raw: parse_recording(raw, listing.name, account))
+    reading = Reading(row_keys=sifted.keys, has_next=envelope.has_next, total=envelope.total, cursor=envelope.cursor)
     step = position.advance(reading)
     return Page(
-        rows=tuple(rows),
-        malformed=tuple(malformed),
+        rows=sifted.rows,
+        malformed=sifted.malformed,
         next_cursor=step.following.as_cursor() if step.following else None,
         total=envelope.total,
         doubt=step.doubt,

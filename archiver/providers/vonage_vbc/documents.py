@@ -11,7 +11,7 @@ from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.listing import Page, Window
-from archiver.model.recording import Document, Listed, ListingName, Malformed, RecordingId
+from archiver.model.recording import Document, Listed, ListingName, RecordingId
 from archiver.net.redaction import REDACTED, redact
 from archiver.providers import fields
 from archiver.providers.paging import NumberedReading, PageNumberPosition
@@ -41,19 +41,10 @@ def window_query(window: Window) -> Mapping[str, str]:
 
 def parse_page(answer: object, listing: ListingName, position: PageNumberPosition, account: Account) -> Page:
     """A page out of the answer to ``position``. Raises: ListingError for an unknown shape."""
-    rows: list[Listed] = []
-    malformed: list[Malformed] = []
-    keys: list[str] = []
-    for raw in _rows(answer, account):
-        try:
-            rows.append(parse_recording(raw, listing, account))
-            keys.append(rows[-1].recording_id)
-        except fields.Unusable as error:
-            malformed.append(_QUARANTINE.keep(raw, listing, str(error)))
-            keys.append(malformed[-1].fingerprint.hex())
+    sifted = _QUARANTINE.sift(_rows(answer, account), listing, lambda raw: parse_recording(raw, listing, account))
     total = fields.count(fields.member(answer, "total_items"))
     reading = NumberedReading(
-        row_keys=keys,
+        row_keys=sifted.keys,
         number=fields.count(fields.member(answer, "page")),
         size=fields.count(fields.member(answer, "page_size")) or None,
         page_count=fields.count(fields.member(answer, "total_pages")),
@@ -61,8 +52,8 @@ def parse_page(answer: object, listing: ListingName, position: PageNumberPositio
     )
     step = position.advance(reading)
     return Page(
-        rows=tuple(rows),
-        malformed=tuple(malformed),
+        rows=sifted.rows,
+        malformed=sifted.malformed,
         next_cursor=step.following.as_cursor() if step.following else None,
         total=total,
         doubt=step.doubt,
