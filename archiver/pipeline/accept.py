@@ -12,8 +12,8 @@ from typing import Final
 from archiver.model.errors import IntegrityError
 from archiver.model.objects import Body
 from archiver.model.recording import Listed
-from archiver.pipeline.containers import HEAD_BYTES, sniff, spoken_text
-from archiver.pipeline.wav import check_wav
+from archiver.pipeline.containers.sniff import HEAD_BYTES, sniff, spoken_text
+from archiver.pipeline.containers.wav import check_wav
 
 SMALLEST_BYTES: Final = 44
 """No audio is shorter than a WAV header."""

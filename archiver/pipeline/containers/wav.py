@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from archiver.model.errors import IntegrityError
+from archiver.pipeline.containers.sound import Sound
 
 _UNSET: Final = 0xFFFFFFFF
 _STREAMED_LENGTHS: Final = frozenset({0, _UNSET, 0x7FFFF000})
@@ -90,3 +91,12 @@ def _chunks(file: BinaryIO, order: str, size_bytes: int) -> Iterator[_Chunk]:
             length = long_data
         yield _Chunk(name, position, length, available)
         position += length + length % 2
+
+
+def walk_wav(file: BinaryIO, size_bytes: int) -> Sound:
+    """The audio of a WAV."""
+    try:
+        check_wav(file, size_bytes)
+    except IntegrityError as error:
+        return Sound(duration=None, flaw=str(error))
+    return Sound(duration=None)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.model.errors import IntegrityError
-from archiver.pipeline.wav import check_wav
+from archiver.pipeline.containers.wav import check_wav
 from tests.unit.pipeline.sounds import EXTENSIBLE, FORMAT, MULAW, UNSET, chunk, riff, wav
 
 SOUND = bytes(range(200)) * 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.pipeline.containers import HEAD_BYTES, sniff, spoken_text
+from archiver.pipeline.containers.sniff import HEAD_BYTES, sniff, spoken_text
 from tests.unit.pipeline.sounds import MULAW, aac, chunk, mp3, riff, wav
 
 AUDIO = {
