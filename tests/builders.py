@@ -25,7 +25,7 @@ def make_listed(recording_id: str = "r1", **changes: Any) -> Listed:
         recording_id=RecordingId(recording_id),
         listing=RECORDINGS.name,
         started_at=STARTED_AT,
-        duration=timedelta(seconds=42),
+        duration=timedelta(milliseconds=42),
         direction="inbound",
         from_number="+14155550100",
         to_number="+14155550199",

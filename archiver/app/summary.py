@@ -42,7 +42,8 @@ class AccountSummary:
         """Whether the account is a reason for exit code 1."""
         tally = self.tally
         is_incomplete = any(not walk.is_complete for walk in tally.walks)
-        return bool(self.left or self.malformed or tally.failed or self.gone or is_incomplete or tally.trouble)
+        is_new_trouble = tally.failed or tally.suspect or self.gone or tally.trouble
+        return bool(self.left or self.malformed or is_new_trouble or is_incomplete)
 
     def as_json(self) -> dict[str, object]:
         """The contract's ``A``."""
@@ -52,7 +53,7 @@ class AccountSummary:
             "verified": tally.verified,
             "failed": tally.failed,
             "gone": self.gone,
-            "suspect": 0,
+            "suspect": tally.suspect,
             "bytes": tally.bytes,
         }
         return {

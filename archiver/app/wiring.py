@@ -149,7 +149,7 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
     Raises: CatalogError, StorageError, ConfigError, each naming the key to look at.
     """
     async with open_catalog(config) as catalog:
-        storage = open_storage(_storage_options(config))
+        storage = open_store(config)
         await storage.probe()
         yield Archive(
             catalog=catalog,
@@ -162,6 +162,11 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
             most_per_account=max(1, config.transfer.concurrency - len(config.accounts) + 1),
             bandwidth=Bandwidth(config.transfer.bandwidth),
         )
+
+
+def open_store(config: Config) -> Storage:
+    """The storage as it is, not probed: for commands that only read. Raises: ConfigError."""
+    return open_storage(_storage_options(config))
 
 
 @asynccontextmanager

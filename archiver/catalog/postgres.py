@@ -1,17 +1,18 @@
-"""The catalog in PostgreSQL: the three ports over one pool of connections."""
+"""The catalog in PostgreSQL: the four ports over one pool of connections."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from archiver.catalog.custody import PostgresCustody
 from archiver.catalog.intake import PostgresIntake
 from archiver.catalog.pool import ANSWER_WITHIN, Sessions, open_sessions
 from archiver.catalog.view import PostgresView
 from archiver.catalog.work import PostgresWork
 
 
-class Catalog(PostgresIntake, PostgresWork, PostgresView):
-    """``Intake``, ``Work`` and ``View`` in one object, for those who need more than one of them."""
+class Catalog(PostgresIntake, PostgresWork, PostgresCustody, PostgresView):
+    """``Intake``, ``Work``, ``Custody`` and ``View`` in one object, for those who need more than one of them."""
 
     def __init__(self, sessions: Sessions) -> None:
         PostgresIntake.__init__(self, sessions)

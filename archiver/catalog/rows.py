@@ -143,6 +143,9 @@ def to_claim(row: asyncpg.Record) -> Claim:
         attempts=row["attempts"],
         attempts_in_pass=row["pass_attempts"],
         kept=_to_kept(row),
+        suspect=row["suspect"],
+        verified_at=row["verified_at"],
+        refused=Digest(row["refused_sha256"]) if row["refused_sha256"] else None,
     )
 
 

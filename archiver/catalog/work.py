@@ -13,7 +13,7 @@ from archiver.catalog.pool import Connection, Sessions
 from archiver.catalog.queries import load
 from archiver.catalog.rows import error_text, storable, to_claim
 from archiver.catalog.upkeep import fold_counts
-from archiver.model.outcome import Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.outcome import Confirmed, Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, LeaseId
 from archiver.ports.catalog import ClaimRequest, Outlook
 
@@ -102,16 +102,17 @@ def _facts(outcome: Outcome) -> tuple[object, ...]:
     """What is written of an outcome: the parameters of its statement behind the row."""
     facts: tuple[object, ...]
     match outcome:
-        case Stored(kept=kept):
-            facts = (kept.key, kept.format, kept.size_bytes, kept.digest, storable(kept.storage_url))
+        case Stored(kept=kept, suspect=suspect):
+            doubt = None if suspect is None else error_text(suspect)
+            facts = (kept.key, kept.format, kept.size_bytes, kept.digest, storable(kept.storage_url), doubt)
         case Verified(method=method):
             facts = (method,)
-        case Retry(error=error, delay=delay, is_missing=is_missing):
-            facts = (error_text(error), delay, is_missing)
+        case Retry(error=error, delay=delay, is_missing=is_missing, refused=refused):
+            facts = (error_text(error), delay, is_missing, refused)
         case Damaged(error=error, delay=delay) | Wait(error=error, delay=delay):
             facts = (error_text(error), delay)
-        case Failed(error=error):
-            facts = (error_text(error),)
+        case Failed(error=text) | Confirmed(suspect=text):
+            facts = (error_text(text),)
         case Released():
             facts = ()
         case _:

@@ -12,6 +12,7 @@
     ├── ListingError                   a listing that cannot be believed: unknown shape, a loop, a lying page
     │   └── WindowTooLarge             the provider wants a shorter window: halve it and ask again
     ├── IntegrityError                 what arrived is not the recording: refuse it, try again
+    │   └── Doubtful                   audio that contradicts what was claimed of it; kept if it comes again and again
     ├── LeaseLost                      somebody else holds the work now: drop it, change nothing
     ├── CatalogError                   a catalog that cannot be used                       exit 3
     │   └── CatalogUnavailable         it may come back: wait for it
@@ -134,6 +135,16 @@ class IntegrityError(ArchiverError):
     """The bytes that arrived are not the recording: cut, empty, an error page, or no audio at all."""
 
     code = "integrity"
+
+
+class Doubtful(IntegrityError):
+    """Audio came, and it is not what was claimed: cut, shorter, empty, of another size. ``digest`` is its SHA-256."""
+
+    code = "doubtful"
+
+    def __init__(self, message: str, digest: bytes) -> None:
+        super().__init__(message)
+        self.digest = digest
 
 
 class LeaseLost(ArchiverError):

@@ -4,16 +4,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from archiver.model.objects import StoredObject
+from archiver.model.objects import Digest, StoredObject
 from archiver.model.recording import Claim
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The object is durable under its key. The lease goes on: reading back follows."""
+    """The object is durable under its key. The lease goes on: reading back follows.
+
+    ``suspect`` says why the bytes may not be the call; such a recording is fetched once more by the first later pass.
+    """
 
     claim: Claim
     kept: StoredObject
+    suspect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,13 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """The object read back is another, or none. Ends the lease; the recording is due again after ``delay``."""
+    """The object read back is another, or none (``is_missing``). Ends the lease; the recording is due again after
+    ``delay``."""
 
     claim: Claim
     error: str
     delay: timedelta
+    is_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +44,15 @@ class Retry:
     """The attempt failed and is counted; the state stays. Ends the lease; due again after ``delay``.
 
     ``is_missing``: the provider said that the recording does not exist. Together with its absence from a complete
-    full walk this makes a recording that was never stored ``gone``.
+    full walk this makes a recording that was never stored ``gone``. ``refused`` is the digest of a doubtful body: the
+    catalog remembers it for as long as every attempt of the pass brings the same one.
     """
 
     claim: Claim
     error: str
     delay: timedelta
     is_missing: bool = False
+    refused: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +73,21 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A suspect was fetched once more and is kept for good; ``suspect`` says why it still may not be the call.
+
+    Ends the lease; the recording rests.
+    """
+
+    claim: Claim
+    suspect: str
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """Given back untouched, because we stop or the account is paused. Ends the lease; due at once."""
 
     claim: Claim
 
 
-Outcome: TypeAlias = Stored | Verified | Damaged | Retry | Wait | Failed | Released
+Outcome: TypeAlias = Stored | Verified | Damaged | Retry | Wait | Failed | Confirmed | Released

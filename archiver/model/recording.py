@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, NewType, TypeAlias
 from uuid import UUID
 
-from archiver.model.objects import StoredObject
+from archiver.model.objects import Digest, StoredObject
 
 RecordingId = NewType("RecordingId", str)
 ListingName = NewType("ListingName", str)
@@ -39,14 +39,17 @@ class Reason(StrEnum):
 FOLLOWS: Final[Mapping[State, frozenset[State]]] = {
     State.PENDING: frozenset({State.STORED, State.FAILED, State.GONE, State.EXCLUDED}),
     State.STORED: frozenset({State.VERIFIED, State.DAMAGED}),
-    State.VERIFIED: frozenset({State.VERIFIED, State.DAMAGED, State.REMOTE_DELETED}),
+    State.VERIFIED: frozenset({State.VERIFIED, State.STORED, State.DAMAGED, State.REMOTE_DELETED}),
     State.DAMAGED: frozenset({State.STORED, State.VERIFIED}),
     State.FAILED: frozenset({State.PENDING, State.EXCLUDED}),
     State.GONE: frozenset({State.PENDING}),
     State.EXCLUDED: frozenset({State.PENDING}),
     State.REMOTE_DELETED: frozenset({State.DAMAGED}),
 }
-"""Which states may follow each state. The catalog's own rules are held to this table by a test."""
+"""Which states may follow each state. The catalog's own rules are held to this table by a test.
+
+A verified recording becomes stored again only when it was suspect and sound bytes came for it.
+"""
 
 
 def may_follow(before: State, after: State) -> bool:
@@ -97,10 +100,14 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Due work, held under a lease: a recording to fetch (pending, damaged) or to read back (stored).
+    """Due work, held under a lease: a recording to fetch (pending, damaged; a verified suspect once more) or to read
+    back (stored).
 
     ``row`` is the catalog's number of the recording. ``attempts`` counts those before this one, over all passes;
-    ``attempts_in_pass`` those of the pass that claimed it. ``kept`` is what the storage was last given for it.
+    ``attempts_in_pass`` those of the pass that claimed it. ``kept`` is what the storage was last given for it,
+    ``suspect`` why that may not be the call, ``verified_at`` when it was last read back and equal. ``refused`` is the
+    digest of the doubtful body that every attempt of this pass brought so far; None when there was none, or they did
+    not agree.
     """
 
     row: int
@@ -111,3 +118,6 @@ class Claim:
     attempts: int
     attempts_in_pass: int
     kept: StoredObject | None
+    suspect: str | None = None
+    verified_at: datetime | None = None
+    refused: Digest | None = None

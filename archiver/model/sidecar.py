@@ -19,7 +19,8 @@ SCHEMA: Final = "recording-archiver/sidecar/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SidecarFacts:
-    """What a sidecar tells. ``provider_account_id`` is the account's real id at the provider."""
+    """What a sidecar tells. ``provider_account_id`` is the account's real id at the provider; ``suspect`` says why the
+    bytes may not be the call."""
 
     account: AccountName
     provider: str
@@ -27,6 +28,7 @@ class SidecarFacts:
     listed: Listed
     first_seen_at: datetime
     kept: StoredObject
+    suspect: str | None = None
 
 
 def render_sidecar(facts: SidecarFacts) -> bytes:
@@ -60,6 +62,7 @@ def _document(facts: SidecarFacts) -> Mapping[str, object]:
         "size": kept.size_bytes,
         "sha256": kept.digest.hex(),
         "key": kept.key,
+        "suspect": facts.suspect,
         "provider_metadata": dict(listed.document),
         "redacted": list(listed.redacted),
     }

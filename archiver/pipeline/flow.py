@@ -1,14 +1,15 @@
 """One recording from claim to verified: the stages by name, and the order of their durable effects.
 
     download   the body is in the spool                       nothing durable
-    accept     it is the recording, or it is refused          nothing durable
+    accept     it is the recording, doubtful, or refused      nothing durable
     store      part synced → sidecar → object under its key   durable in storage
     settle     the catalog says ``stored``                    durable in the catalog
     verify     read back from the medium, equal               nothing durable
     settle     the catalog says ``verified``                  durable in the catalog
 
 A crash between any two lines only repeats work: an object that lies under its key already is adopted, and a recording
-that is ``stored`` is claimed again to be read back. Nothing here ever deletes.
+that is ``stored`` is claimed again to be read back. Nothing here ever deletes. A verified suspect takes the same way
+once more: sound bytes replace it, and otherwise it is settled as confirmed.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from archiver.model.errors import (
     ArchiverError,
     CatalogError,
     Denied,
+    Doubtful,
     Gone,
     LeaseLost,
     NotReady,
@@ -28,8 +30,8 @@ from archiver.model.errors import (
     StorageError,
     Transient,
 )
-from archiver.model.objects import StoredObject
-from archiver.model.outcome import Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.objects import Digest, StoredObject
+from archiver.model.outcome import Confirmed, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, State
 from archiver.pipeline.accept import accept
 from archiver.pipeline.bandwidth import Bandwidth
@@ -38,6 +40,7 @@ from archiver.pipeline.registrar import Registrar
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.spool import Spool
 from archiver.pipeline.store import Shelf
+from archiver.pipeline.suspicion import Confirm, weigh
 from archiver.pipeline.tally import Tally
 from archiver.pipeline.verify import verify
 from archiver.ports.provider import Provider
@@ -83,33 +86,40 @@ class Flow:
             log.exception("recording_broke_us", account=account, recording_id=recording_id)
             await self._settle_failure(claim, Transient(f"internal error: {type(error).__name__}: {error}"))
 
-    async def _fetch(self, claim: Claim) -> StoredObject:
+    async def _fetch(self, claim: Claim) -> StoredObject | None:
+        """Bring the recording into storage; None when that only confirmed what is kept already."""
         spool = Spool(self.shelf.storage.spool, claim.lease)
         try:
             got = await download(self.provider, claim, spool, self.bandwidth)
-            container = await accept(got.body, claim.listed, got.declared_bytes)
-            kept = await self.shelf.store(claim, got.body, container)
+            accepted = await accept(got.body, claim.listed, got.declared_bytes, self.provider.capabilities.claims)
+            verdict = weigh(claim, got.body.digest, accepted.doubt, is_last=self._is_last(claim))
+            if isinstance(verdict, Confirm):
+                await spool.discard()
+                await self._confirm(claim, verdict.suspect)
+                return None
+            kept = await self.shelf.store(claim, got.body, accepted.container, verdict.suspect)
         except BaseException:
             with suppress(StorageError):  # what stopped us counts; a part that is left is swept with its lease
                 await spool.discard()
             raise
-        await self.registrar.settle(Stored(claim, kept))
+        await self.registrar.settle(Stored(claim, kept, verdict.suspect))
         self.tally.stored += 1
         self.tally.bytes += kept.size_bytes
+        if verdict.suspect is not None and claim.suspect is None:
+            self.tally.suspect += 1
+            log.warning("recording_suspect", **self._names(claim), reason=verdict.suspect)
         return kept
+
+    async def _confirm(self, claim: Claim, suspect: str) -> None:
+        await self.registrar.settle(Confirmed(claim, suspect))
+        log.info("suspect_confirmed", **self._names(claim), reason=suspect)
 
     async def _verify(self, claim: Claim, kept: StoredObject) -> None:
         outcome = await verify(self.shelf.storage, claim, kept, self.policy)
         await self.registrar.settle(outcome)
         if isinstance(outcome, Verified):
             self.tally.verified += claim.state is not State.STORED
-            log.info(
-                "recording_verified",
-                account=self.shelf.account.name,
-                recording_id=claim.listed.recording_id,
-                size_bytes=kept.size_bytes,
-                key=kept.key,
-            )
+            log.info("recording_verified", **self._names(claim), size_bytes=kept.size_bytes, key=kept.key)
             return
         self._report(claim, ArchiverError(outcome.error))
 
@@ -120,14 +130,25 @@ class Flow:
 
     def _outcome(self, claim: Claim, error: ArchiverError) -> Outcome:
         asked = error.retry_after if isinstance(error, Transient) else None
-        if isinstance(error, NotReady):
+        if isinstance(error, Permanent) and claim.state is State.VERIFIED:
+            return Confirmed(claim, f"{claim.suspect}; it could not be fetched once more: {error}")
+        if isinstance(error, NotReady) and claim.state is State.PENDING:
             return Wait(claim, str(error), max(self.policy.not_ready, asked or self.policy.not_ready))
         if isinstance(error, Permanent) and not isinstance(error, Gone):
             self.tally.failed += 1
             return Failed(claim, str(error))
-        is_last = claim.attempts_in_pass + 1 >= self.policy.max_attempts
-        failures = claim.attempts if is_last else claim.attempts_in_pass
-        return Retry(claim, str(error), self.policy.pause(failures, asked), is_missing=isinstance(error, Gone))
+        failures = claim.attempts if self._is_last(claim) else claim.attempts_in_pass
+        return Retry(
+            claim,
+            str(error),
+            self.policy.pause(failures, asked),
+            is_missing=isinstance(error, Gone),
+            refused=Digest(error.digest) if isinstance(error, Doubtful) else None,
+        )
+
+    def _is_last(self, claim: Claim) -> bool:
+        """Whether the pass has no further attempt for this recording."""
+        return claim.attempts_in_pass + 1 >= self.policy.max_attempts
 
     async def _give_back(self, claim: Claim) -> None:
         with suppress(ArchiverError):
@@ -136,10 +157,7 @@ class Flow:
     def _report(self, claim: Claim, error: ArchiverError) -> None:
         self.tally.refused += 1
         self.tally.note(error)
-        log.warning(
-            "recording_not_archived",
-            account=self.shelf.account.name,
-            recording_id=claim.listed.recording_id,
-            code=error.code,
-            error=str(error),
-        )
+        log.warning("recording_not_archived", **self._names(claim), code=error.code, error=str(error))
+
+    def _names(self, claim: Claim) -> dict[str, str]:
+        return {"account": self.shelf.account.name, "recording_id": claim.listed.recording_id}

@@ -19,7 +19,7 @@ from archiver.pipeline.flow import Flow
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.walk import Walker
 from archiver.pipeline.workers import Slots, Workers
-from archiver.ports.catalog import ClaimRequest, Intake, Work
+from archiver.ports.catalog import ClaimRequest, Intake, Outlook, Work
 from archiver.ports.provider import Provider
 
 log = structlog.get_logger()
@@ -148,9 +148,10 @@ class AccountPass:
         loop, ends_at = asyncio.get_running_loop(), None
         while not self._is_stopping():
             request = await self._claims()
+            await self._look_out(request)
             await self._workers.run(request)
             ends_at = ends_at or loop.time() + self._scope.wait.total_seconds()
-            outlook = await self._means.policy.outlast(self._means.work.outlook, request)
+            outlook = await self._look_out(request)
             if self._is_stopping() or outlook.due_in is None:
                 return
             if loop.time() + outlook.due_in.total_seconds() >= ends_at:
@@ -158,6 +159,11 @@ class AccountPass:
             self._workers.bell.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._workers.bell.wait(), outlook.due_in.total_seconds())
+
+    async def _look_out(self, request: ClaimRequest) -> Outlook:
+        outlook = await self._means.policy.outlast(self._means.work.outlook, request)
+        self._tally.learn(outlook.left)
+        return outlook
 
     def _is_stopping(self) -> bool:
         return self._is_draining or self._workers.denied is not None or self._is_cut_off()

@@ -1,12 +1,16 @@
 """Store: spool → storage. An object appears under its key complete, with its sidecar already there, or not at all."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.objects import Body, Key, KeyTemplate, StoredObject
 from archiver.model.recording import Claim, State
 from archiver.model.sidecar import SidecarFacts, render_sidecar
 from archiver.ports.storage import Publication, Storage
+
+_REPLACEABLE: Final = frozenset({State.DAMAGED, State.VERIFIED})
+"""What is verified is fetched again only when it is suspect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +23,8 @@ class Shelf:
     real_account_id: str
     has_sidecars: bool
 
-    async def store(self, claim: Claim, body: Body, container: str) -> StoredObject:
-        """Make a body durable under the recording's key. Its key is fixed at first store.
+    async def store(self, claim: Claim, body: Body, container: str, suspect: str | None) -> StoredObject:
+        """Make a body durable under the recording's key, which is fixed at first store.
 
         Raises: what ``Storage.publish`` raises.
         """
@@ -35,9 +39,9 @@ class Shelf:
             Publication(
                 key=kept.key,
                 body=body,
-                sidecar=self._sidecar(claim, kept) if self.has_sidecars else None,
+                sidecar=self._sidecar(claim, kept, suspect) if self.has_sidecars else None,
                 lease=claim.lease,
-                replaces=claim.kept.digest if claim.kept and claim.state is State.DAMAGED else None,
+                replaces=claim.kept.digest if claim.kept and claim.state in _REPLACEABLE else None,
             )
         )
         return kept
@@ -54,7 +58,7 @@ class Shelf:
         }
         return self.template.key(facts, listed.started_at or claim.first_seen_at)
 
-    def _sidecar(self, claim: Claim, kept: StoredObject) -> bytes:
+    def _sidecar(self, claim: Claim, kept: StoredObject, suspect: str | None) -> bytes:
         return render_sidecar(
             SidecarFacts(
                 account=self.account.name,
@@ -63,5 +67,6 @@ class Shelf:
                 listed=claim.listed,
                 first_seen_at=claim.first_seen_at,
                 kept=kept,
+                suspect=suspect,
             )
         )

@@ -21,8 +21,9 @@ class Tally:
     """Counts of one account in this run.
 
     ``stored`` counts every object published, ``verified`` those of them that were read back and equal, ``bytes`` the
-    sizes of the published ones. ``refused`` counts attempts that ended in an error. ``trouble`` is what stopped the
-    account as a whole, ``last_error`` the latest of any kind.
+    sizes of the published ones; ``suspect`` counts the published ones whose bytes may not be the call. ``refused``
+    counts attempts that ended in an error. ``trouble`` is what stopped the account as a whole, ``last_error`` the
+    latest of any kind. ``backlog`` is what the catalog had left to do before the run, None while that is not known.
     """
 
     reached: dict[ListingName, Reached] = field(default_factory=dict)
@@ -31,11 +32,24 @@ class Tally:
     stored: int = 0
     verified: int = 0
     failed: int = 0
+    suspect: int = 0
     refused: int = 0
     bytes: int = 0
     in_flight: int = 0
+    backlog: int | None = None
     trouble: ArchiverError | None = None
     last_error: str | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many recordings are still to be fetched, as far as is known; None before the catalog was asked."""
+        if self.backlog is None:
+            return None
+        return max(0, self.backlog + self.new - self.verified - self.failed)
+
+    def learn(self, left: int) -> None:
+        """Correct ``left`` by what the catalog counts: filters and failures shift it."""
+        self.backlog = left + self.verified + self.failed - self.new
 
     def note(self, error: ArchiverError) -> None:
         """Remember an error for the reader."""

@@ -17,4 +17,4 @@ async def verify(storage: Storage, claim: Claim, kept: StoredObject, policy: Ret
         return Verified(claim, reading.method)
     found = f"{reading.size_bytes:,} other bytes" if reading.digest is not None else "nothing"
     error = f"{kept.key}: {found} where {kept.size_bytes:,} bytes with SHA-256 {kept.digest.hex()} should lie"
-    return Damaged(claim, error, policy.pause(claim.attempts_in_pass))
+    return Damaged(claim, error, policy.pause(claim.attempts_in_pass), is_missing=reading.digest is None)

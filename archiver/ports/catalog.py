@@ -98,7 +98,8 @@ class ClaimRequest:
 
     A pass takes every waiting recording once, whether it is due or not: those whose last pass began before
     ``pass_started_at``. After that a recording comes again when it is due and has had fewer than ``max_attempts``
-    in this pass; one that waits for media that is not there yet comes again only with another pass.
+    in this pass; one that waits for media that is not there yet comes again only with another pass. A verified suspect
+    is taken too, until it is confirmed; the pass that stored it does not take it again.
     """
 
     account: AccountName
@@ -115,7 +116,7 @@ class Outlook:
 
     ``claimable`` recordings could be claimed now; ``retry_in`` is the time until the next one of this pass is due;
     ``due_in`` that until the next waiting one of any pass is; ``leased`` are held by somebody; ``left`` is all
-    that is not verified, gone, excluded, failed or remote_deleted.
+    that is not verified (suspects are), gone, excluded, failed or remote_deleted.
     """
 
     claimable: int
@@ -151,6 +152,39 @@ class Work(Protocol):
 
     async def outlook(self, request: ClaimRequest) -> Outlook:
         """What is left to do, under the same conditions as a claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRequest:
+    """Which kept copies of an account to read back: those that were not read since ``not_since``, in ``rows`` only
+    (None: all). Those come first that were not read for the longest time; ``behind`` is the last one had so far."""
+
+    account: AccountName
+    not_since: datetime
+    lease: timedelta
+    limit: int
+    rows: Collection[int] | None = None
+    behind: Claim | None = None
+
+
+class Custody(Protocol):
+    """The catalog as those see it who look after what is kept."""
+
+    async def claim_kept(self, request: KeptRequest) -> Sequence[Claim]:
+        """Take copies to read back under new leases; those that somebody holds are left out.
+
+        Every recording that has an object counts: stored, verified, damaged, remote_deleted. What becomes of it is
+        settled like any other claim, and leaves a ``remote_deleted`` one as it is when the bytes are equal.
+        """
+
+    async def count_kept(self, request: KeptRequest) -> int:
+        """How many copies there are to read back, whoever holds them; ``limit`` and ``behind`` do not count."""
+
+    async def reopen(self, account: AccountName, rows: Collection[int] | None) -> int:
+        """Make failed, damaged and waiting recordings due now (None: all of the account); answers how many.
+
+        A verified suspect that is named is fetched once more. What somebody holds is left as it is.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

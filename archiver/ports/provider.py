@@ -7,7 +7,7 @@ or sleeps for a retry; each waits for its turn at the account's pacer. Reading m
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -32,15 +32,33 @@ class WindowRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """How far what this provider claims of a recording can be held against the audio that comes.
+
+    Audio may be shorter than its claimed duration by ``slack`` or by ``share`` of it, whichever is more; longer audio
+    is never doubted. ``has_exact_sizes``: a claimed size is that of the body, to the byte; otherwise it proves nothing.
+    """
+
+    slack: timedelta = timedelta(milliseconds=400)
+    share: float = 0.1
+    has_exact_sizes: bool = True
+
+    def shortfall(self, claimed: timedelta) -> timedelta:
+        """How much shorter than ``claimed`` the audio may be."""
+        return max(self.slack, claimed * self.share)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What this provider can do, as data.
 
     ``windows`` is None for a listing that can be read from end to end without one.
-    ``can_resume`` says that media may be asked for from an offset.
+    ``can_resume`` says that media may be asked for from an offset. ``claims`` says what its claims are worth.
     """
 
     windows: WindowRule | None = None
     can_resume: bool = False
+    claims: Claims = field(default_factory=Claims)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from archiver.ports.catalog import (
     AccountStatus,
     ClaimRequest,
     Event,
+    KeptRequest,
     ListingStatus,
     Outlook,
     PageIntake,
@@ -24,16 +25,17 @@ from archiver.ports.catalog import (
     Recorded,
     WalkRequest,
 )
-from tests.fakes.catalog_row import WORK, Row, next_due_in, selects
+from tests.fakes.catalog_row import Row, next_due_in, selects
 from tests.fakes.catalog_walk import WalkRow
 from tests.fakes.clock import Clock
 
 _BACKLOG: Final = frozenset({State.PENDING, State.DAMAGED})
+_KEPT: Final = frozenset({State.STORED, State.VERIFIED, State.DAMAGED, State.REMOTE_DELETED})
 _ONE_IN: Final = 20
 
 
 class FakeCatalog:
-    """Intake, Work and View over plain dictionaries. ``clock`` is the catalog's own."""
+    """Intake, Work, Custody and View over plain dictionaries. ``clock`` is the catalog's own."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -130,10 +132,13 @@ class FakeCatalog:
         return [self._take(row, request) for row in claimable[: request.limit]]
 
     def _take(self, row: Row, request: ClaimRequest) -> Claim:
-        lease = LeaseId(uuid4())
         if row.has_turn(request):
             row.pass_started_at, row.attempts_in_pass = request.pass_started_at, 0
-        row.lease, row.leased_until = lease, self.clock.now() + request.lease
+        return self._hold(row, request.lease)
+
+    def _hold(self, row: Row, for_: timedelta) -> Claim:
+        lease = LeaseId(uuid4())
+        row.lease, row.leased_until = lease, self.clock.now() + for_
         self._leases[lease] = row
         return Claim(
             row=row.number,
@@ -144,7 +149,34 @@ class FakeCatalog:
             attempts=row.attempts,
             attempts_in_pass=row.attempts_in_pass,
             kept=row.kept,
+            suspect=row.suspect,
+            verified_at=row.verified_at,
+            refused=row.refused,
         )
+
+    async def claim_kept(self, request: KeptRequest) -> Sequence[Claim]:
+        now, behind = self.clock.now(), request.behind
+        place = _place(behind.verified_at, behind.row) if behind else None
+        free = [row for row in self._kept(request) if not row.is_leased(now)]
+        free.sort(key=lambda row: _place(row.verified_at, row.number))
+        later = [row for row in free if place is None or _place(row.verified_at, row.number) > place]
+        return [self._hold(row, request.lease) for row in later[: request.limit]]
+
+    async def count_kept(self, request: KeptRequest) -> int:
+        return len(list(self._kept(request)))
+
+    def _kept(self, request: KeptRequest) -> Iterator[Row]:
+        for row in self._of(request.account):
+            is_chosen = request.rows is None or row.number in request.rows
+            is_old = row.verified_at is None or row.verified_at <= request.not_since
+            if row.kept and row.state in _KEPT and is_chosen and is_old:
+                yield row
+
+    async def reopen(self, account: AccountName, rows: Collection[int] | None) -> int:
+        now = self.clock.now()
+        free = [row for row in self._of(account) if not row.is_leased(now)]
+        chosen = [row for row in free if rows is None or row.number in rows]
+        return sum(row.reopen(now, is_named=rows is not None) for row in chosen)
 
     async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
         ours = frozenset(held for held in leases if held in self._leases and self._leases[held].lease == held)
@@ -174,7 +206,7 @@ class FakeCatalog:
 
     async def outlook(self, request: ClaimRequest) -> Outlook:
         now = self.clock.now()
-        left = [row for row in self._covered(request) if row.state in WORK]
+        left = [row for row in self._covered(request) if row.is_work]
         free = [row for row in left if not row.is_leased(now)]
         in_pass = [row for row in free if not row.has_turn(request) and row.has_attempts(request)]
         return Outlook(
@@ -182,7 +214,7 @@ class FakeCatalog:
             retry_in=next_due_in(in_pass, now),
             due_in=next_due_in(free, now),
             leased=len(left) - len(free),
-            left=len(left),
+            left=sum(row.state is not State.VERIFIED for row in left),
         )
 
     async def find(self, query: Query) -> AsyncIterator[Record]:
@@ -231,6 +263,11 @@ class FakeCatalog:
 
     def _covered(self, request: ClaimRequest) -> Iterator[Row]:
         return (row for row in self._of(request.account) if request.covered.covers(row.listed.started_at))
+
+
+def _place(verified_at: datetime | None, number: int) -> tuple[bool, datetime | None, int]:
+    """Where a copy stands in the order of reading back: what was never read comes first."""
+    return verified_at is not None, verified_at, number
 
 
 def _listing_status(name: ListingName, ended: Sequence[WalkRow]) -> ListingStatus:

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from archiver.model.account import AccountName
-from archiver.model.objects import StoredObject
-from archiver.model.outcome import Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.objects import Digest, StoredObject
+from archiver.model.outcome import Confirmed, Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import LeaseId, Listed, Reason, State, may_follow
 from archiver.ports.catalog import ClaimRequest, Event, Query, Record
 
@@ -37,6 +37,9 @@ class Row:
     verified_at: datetime | None = None
     verified_by: str | None = None
     remote_missing_at: datetime | None = None
+    suspect: str | None = None
+    is_recheck_due: bool = False
+    refused: Digest | None = None
     events: list[Event] = field(default_factory=list)
 
     def note(self, at: datetime, name: str, **facts: object) -> None:
@@ -45,6 +48,11 @@ class Row:
     def become(self, state: State, at: datetime) -> None:
         self.state, self.reason, self.next_attempt_at = state, None, None
         self.note(at, state)
+
+    @property
+    def is_work(self) -> bool:
+        """Whether a pass has something to do for it."""
+        return self.state in WORK or self.is_recheck_due
 
     def is_leased(self, now: datetime) -> bool:
         return self.leased_until is not None and self.leased_until > now
@@ -60,7 +68,7 @@ class Row:
         return self.pass_started_at is None or self.pass_started_at < request.pass_started_at
 
     def is_claimable(self, request: ClaimRequest, now: datetime) -> bool:
-        if self.state not in WORK or self.is_leased(now):
+        if not self.is_work or self.is_leased(now):
             return False
         return self.has_turn(request) or (self.is_due(now) and self.has_attempts(request))
 
@@ -75,16 +83,19 @@ class Row:
     def settle(self, outcome: Outcome, now: datetime) -> None:
         """Write what became of a claim. All but ``Stored`` end the lease."""
         match outcome:
-            case Stored(kept=kept):
-                self._keep(kept, now)
+            case Stored(kept=kept, suspect=suspect):
+                self._keep(kept, suspect, now)
                 return
             case Verified(method=method):
                 self.become(State.VERIFIED, now)
                 self.verified_at, self.verified_by, self.attempts, self.error = now, method, 0, None
             case Damaged(error=error, delay=delay):
                 self.become(State.DAMAGED, now)
+                self.verified_at = None
                 self._wait(error, now, delay, uses_attempt=True)
-            case Retry(error=error, delay=delay, is_missing=is_missing):
+            case Retry(error=error, delay=delay, is_missing=is_missing, refused=refused):
+                agrees = self.attempts_in_pass == 0 or self.refused == refused
+                self.refused = refused if agrees else None
                 self._wait(error, now, delay, uses_attempt=True)
                 self.is_denied = self.is_denied or is_missing
                 self.bury_if_gone(now)
@@ -94,15 +105,23 @@ class Row:
                 self._wait(error, now, timedelta(0), uses_attempt=True)
                 if may_follow(self.state, State.FAILED):
                     self.become(State.FAILED, now)
+            case Confirmed(suspect=suspect):
+                self.suspect, self.is_recheck_due, self.refused = suspect, False, None
+                self.attempts, self.error, self.next_attempt_at = 0, None, None
+                self.note(now, "confirmed", suspect=suspect)
             case Released():
                 self.next_attempt_at = None
             case _:
                 assert_never(outcome)
         self.lease = self.leased_until = None
 
-    def _keep(self, kept: StoredObject, now: datetime) -> None:
+    def _keep(self, kept: StoredObject, suspect: str | None, now: datetime) -> None:
         if self.state is State.STORED:
             return
+        is_new = self.kept is None or self.kept.digest != kept.digest
+        self.is_recheck_due = suspect is not None and (self.is_recheck_due or is_new)
+        self.attempts_in_pass += self.is_recheck_due
+        self.suspect, self.refused = suspect, None
         self.become(State.STORED, now)
         self.stored_at = now
         self.kept = replace(kept, key=self.kept.key) if self.kept else kept
@@ -115,6 +134,18 @@ class Row:
             self.reason = Reason.RETRY if uses_attempt else Reason.NOT_READY
         self.note(now, "attempted", error=error)
 
+    def reopen(self, at: datetime, *, is_named: bool) -> bool:
+        """Make it due now; answers whether there was anything to reopen."""
+        is_suspect = is_named and self.state is State.VERIFIED and self.suspect is not None
+        is_waiting = self.state is State.PENDING and (self.reason or self.next_attempt_at)
+        if not (is_suspect or is_waiting or self.state in {State.DAMAGED, State.FAILED}):
+            return False
+        self.is_recheck_due = self.is_recheck_due or is_suspect
+        self.state = State.PENDING if self.state is State.FAILED else self.state
+        self.reason = self.next_attempt_at = self.pass_started_at = self.refused = None
+        self.note(at, "reopened")
+        return True
+
     def show(self, provider: str) -> Record:
         """The row as commands see it."""
         kept = self.kept
@@ -125,7 +156,7 @@ class Row:
             listed=self.listed,
             state=self.state,
             reason=self.reason,
-            suspect=None,
+            suspect=self.suspect,
             is_held=False,
             first_seen_at=self.first_seen_at,
             format=kept.format if kept else None,

@@ -43,7 +43,7 @@ HOMES: dict[str, tuple[str, ...]] = {
 """Each third-party package has its home. stamina's is pipeline/retry.py: retrying is decided there and nowhere else."""
 
 SHARED = {
-    "providers": frozenset({"registry", "paging", "fields", "auth"}),
+    "providers": frozenset({"registry", "paging", "fields", "auth", "claims"}),
     "storage": frozenset({"registry", "files", "layout", "medium", "publishing"}),
 }
 """Modules of an adapter's folder that its siblings may import; adapters themselves never import each other."""

@@ -15,6 +15,7 @@ from archiver.model.recording import LeaseId
 COUNT = 1_000_000
 WAITING, LEASED = 2_000, 500
 LEASE = timedelta(minutes=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 _FILL = f"""
 ALTER TABLE recordings SET UNLOGGED;
@@ -66,6 +67,10 @@ async def test_work_is_found_by_index(connection: Connection) -> None:
             plan, pages = await _explain(connection, work[name], [LeaseId(UUID(int=7 << 64))], *arguments)
             assert "recordings_pkey" in plan
             assert pages < 20
+    place = (datetime.now(UTC), _NEVER, 0)
+    plan, pages = await _explain(connection, load("custody")["claim_kept"], "acme", None, *place, 4, LEASE)
+    assert "recordings_kept" in plan
+    assert pages < 100
     plan, pages = await _explain(connection, load("view")["accounts"])
     assert "recordings_unarchived" in plan
     assert "recordings_claim" in plan

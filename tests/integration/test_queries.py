@@ -55,7 +55,7 @@ async def test_states_follow_the_model(catalog: Catalog, catalog_dsn: str) -> No
     async with open_connection(catalog_dsn) as connection:
         await connection.execute(
             "UPDATE recordings SET key = 'k', format = 'mp3', size_bytes = 1, sha256 = sha256(''), "
-            "storage_url = 'u', stored_at = now()"
+            "storage_url = 'u', stored_at = now(), suspect = 'too short'"
         )
         allowed = {pair for pair in product(State, State) if await _may_go(connection, *pair)}
     assert allowed == {(before, after) for before, after in product(State, State) if may_follow(before, after)} | {

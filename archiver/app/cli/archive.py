@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archiver.app.cli.catalog import WHEN, in_utc
+from archiver.app.cli.parameters import WHEN, DurationType, in_utc
 from archiver.app.cli.running import Common, common_options, load_config, run_command
 from archiver.app.signals import Interruption
 
@@ -23,21 +23,6 @@ class Chosen:
 
     accounts: tuple[str, ...] = ()
     is_dry_run: bool = False
-
-
-class DurationType(click.ParamType[timedelta]):
-    """A duration on the command line, such as ``10m``."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read the duration; anything else is a usage error."""
-        from archiver.model.units import parse_duration
-
-        try:
-            return value if isinstance(value, timedelta) else parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command()

@@ -1,14 +1,13 @@
 """``archiver status``, ``ls`` and ``migrate``: the catalog as people and scripts read it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
+from archiver.app.cli.parameters import WHEN, in_utc
 from archiver.app.cli.running import Common, common_options, load_config, run_command
 from archiver.app.signals import Interruption
 from archiver.model.recording import State
-
-WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 @click.command()
@@ -100,10 +99,3 @@ def migrate(common: Common) -> None:
         return 0
 
     run_command(common, body)
-
-
-def in_utc(moment: datetime | None) -> datetime | None:
-    """A time from the command line, read as UTC when it names no zone."""
-    if moment is None or moment.tzinfo is not None:
-        return moment
-    return moment.replace(tzinfo=UTC)

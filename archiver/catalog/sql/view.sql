@@ -40,8 +40,8 @@ SELECT a.id, a.name, a.provider,
        (SELECT min(first_seen_at) FROM recordings r
         WHERE r.account_id = a.id AND r.state IN ('pending', 'damaged')) AS oldest_unarchived_at,
        (SELECT r.expires_at FROM recordings r
-        WHERE r.account_id = a.id AND r.state IN ('pending', 'stored', 'damaged') AND r.state <> 'stored'
-          AND r.expires_at IS NOT NULL
+        WHERE r.account_id = a.id AND (r.state IN ('pending', 'stored', 'damaged') OR r.recheck)
+          AND r.state <> 'stored' AND r.state <> 'verified' AND r.expires_at IS NOT NULL
         ORDER BY r.expires_at, r.started_at, r.id LIMIT 1) AS next_expiry_at,
        (SELECT count(*) FROM quarantine q WHERE q.account_id = a.id) AS quarantined
 FROM accounts a ORDER BY a.name COLLATE "C"

@@ -9,7 +9,7 @@ WITH due AS (
     SELECT id, pass_at IS NULL OR pass_at < $4 AS is_first
     FROM recordings
     WHERE account_id = (SELECT id FROM accounts WHERE name = $1)
-      AND state IN ('pending', 'stored', 'damaged')
+      AND (state IN ('pending', 'stored', 'damaged') OR recheck)
       AND (lease_until IS NULL OR lease_until <= now())
       AND (pass_at IS NULL OR pass_at < $4
            OR (pass_attempts < $5 AND reason IS DISTINCT FROM 'not_ready'
@@ -54,24 +54,33 @@ WHERE id = ANY (ARRAY(SELECT leased_row(lease) FROM unnest($1::uuid[]) AS lease)
 ORDER BY id FOR UPDATE
 
 -- name: settle_stored
--- The object is durable; its key is fixed at the first store, and the lease goes on. $1 rows, $2 keys, $3 formats,
--- $4 sizes in bytes, $5 digests, $6 storage urls.
+-- The object is durable; its key is fixed at the first store, and the lease goes on. A suspect has used an attempt, and
+-- is to be fetched once more unless the same bytes were confirmed before. $1 rows, $2 keys, $3 formats, $4 sizes in
+-- bytes, $5 digests, $6 storage urls, $7 why they are suspect.
 WITH outcome AS (
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
-         AS row (id, key, format, size_bytes, sha256, storage_url)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[])
+         AS row (id, key, format, size_bytes, sha256, storage_url, suspect)
+), verdict AS (
+    SELECT outcome.*, r.suspect AS former_suspect, r.sha256 AS former_sha256,
+           outcome.suspect IS NOT NULL AND (r.recheck OR r.sha256 IS DISTINCT FROM outcome.sha256) AS recheck
+    FROM outcome JOIN recordings r ON r.id = outcome.id WHERE r.id = ANY ($1)
 ), settled AS (
     UPDATE recordings r
-    SET state = 'stored', key = coalesce(r.key, outcome.key), format = outcome.format,
-        size_bytes = outcome.size_bytes, sha256 = outcome.sha256, storage_url = outcome.storage_url,
+    SET state = 'stored', key = coalesce(r.key, verdict.key), format = verdict.format,
+        size_bytes = verdict.size_bytes, sha256 = verdict.sha256, storage_url = verdict.storage_url,
+        suspect = verdict.suspect, recheck = verdict.recheck, refused_sha256 = NULL,
+        pass_attempts = r.pass_attempts + CASE WHEN verdict.recheck THEN 1 ELSE 0 END,
         stored_at = now(), verified_at = NULL, verified_by = NULL, reason = NULL, error = NULL,
         next_attempt_at = NULL, item_missing_at = NULL
-    FROM outcome
-    WHERE r.id = ANY ($1) AND r.id = outcome.id AND r.lease_until IS NOT NULL AND r.state <> 'stored'
-    RETURNING r.id, r.key, r.format, r.size_bytes, r.sha256
+    FROM verdict
+    WHERE r.id = ANY ($1) AND r.id = verdict.id AND r.lease_until IS NOT NULL AND r.state <> 'stored'
+    RETURNING r.id, r.key, r.format, r.size_bytes, r.sha256, r.suspect, verdict.former_suspect, verdict.former_sha256
 )
 INSERT INTO events (recording, name, facts)
-SELECT id, 'stored', jsonb_build_object('key', key, 'format', format, 'size', size_bytes,
-                                        'sha256', encode(sha256, 'hex'))
+SELECT id, 'stored', jsonb_strip_nulls(jsonb_build_object(
+    'key', key, 'format', format, 'size', size_bytes, 'sha256', encode(sha256, 'hex'), 'suspect', suspect,
+    'was_suspect', former_suspect,
+    'replaced', CASE WHEN former_sha256 <> sha256 THEN encode(former_sha256, 'hex') END))
 FROM settled ORDER BY id
 
 -- name: settle_verified
@@ -80,8 +89,8 @@ WITH outcome AS (
     SELECT * FROM unnest($1::bigint[], $2::text[]) AS row (id, method)
 ), settled AS (
     UPDATE recordings r
-    SET state = 'verified', verified_at = now(), verified_by = outcome.method, attempts = 0, error = NULL,
-        next_attempt_at = NULL, lease_until = NULL
+    SET state = CASE r.state WHEN 'remote_deleted' THEN r.state ELSE 'verified' END, verified_at = now(),
+        verified_by = outcome.method, attempts = 0, error = NULL, next_attempt_at = NULL, lease_until = NULL
     FROM outcome WHERE r.id = ANY ($1) AND r.id = outcome.id AND r.lease_until IS NOT NULL
     RETURNING r.id, r.verified_by
 )
@@ -104,9 +113,10 @@ SELECT id, 'damaged', jsonb_build_object('error', error) FROM settled ORDER BY i
 
 -- name: settle_retry
 -- The attempt failed and is counted. What was never stored, is denied by id and missing from a complete full walk is
--- gone. $1 rows, $2 errors, $3 delays, $4 whether the provider denied the recording.
+-- gone. $1 rows, $2 errors, $3 delays, $4 whether the provider denied the recording, $5 digests of doubtful bodies.
 WITH outcome AS (
-    SELECT * FROM unnest($1::bigint[], $2::text[], $3::interval[], $4::boolean[]) AS row (id, error, delay, is_missing)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::interval[], $4::boolean[], $5::bytea[])
+         AS row (id, error, delay, is_missing, refused)
 ), verdict AS (
     SELECT outcome.*, r.state = 'pending' AS is_pending,
            r.state = 'pending' AND r.key IS NULL AND r.remote_missing_at IS NOT NULL
@@ -119,6 +129,7 @@ WITH outcome AS (
         error = verdict.error,
         next_attempt_at = CASE WHEN NOT verdict.is_gone THEN now() + verdict.delay END,
         item_missing_at = CASE WHEN verdict.is_missing THEN now() ELSE r.item_missing_at END,
+        refused_sha256 = CASE WHEN r.pass_attempts = 0 OR r.refused_sha256 = verdict.refused THEN verdict.refused END,
         attempts = r.attempts + 1, pass_attempts = r.pass_attempts + 1, lease_until = NULL
     FROM verdict WHERE r.id = ANY ($1) AND r.id = verdict.id AND r.lease_until IS NOT NULL
     RETURNING r.id, r.attempts, r.error, verdict.is_gone
@@ -161,6 +172,20 @@ WITH outcome AS (
 INSERT INTO events (recording, name, facts)
 SELECT id, 'failed', jsonb_build_object('error', error) FROM settled ORDER BY id
 
+-- name: settle_confirmed
+-- A suspect was fetched once more and rests. $1 rows, $2 why it may still not be the call.
+WITH outcome AS (
+    SELECT * FROM unnest($1::bigint[], $2::text[]) AS row (id, suspect)
+), settled AS (
+    UPDATE recordings r
+    SET suspect = outcome.suspect, recheck = false, refused_sha256 = NULL, attempts = 0, error = NULL,
+        next_attempt_at = NULL, lease_until = NULL
+    FROM outcome WHERE r.id = ANY ($1) AND r.id = outcome.id AND r.lease_until IS NOT NULL
+    RETURNING r.id, r.suspect
+)
+INSERT INTO events (recording, name, facts)
+SELECT id, 'confirmed', jsonb_build_object('suspect', suspect) FROM settled ORDER BY id
+
 -- name: settle_released
 -- Given back untouched, due at once. $1 rows.
 UPDATE recordings SET lease_until = NULL, next_attempt_at = NULL WHERE id = ANY ($1) AND lease_until IS NOT NULL
@@ -171,10 +196,11 @@ WITH work AS (
     SELECT coalesce(lease_until > now(), false) AS is_leased, pass_at IS NULL OR pass_at < $2 AS is_first,
            pass_attempts < $3 AND reason IS DISTINCT FROM 'not_ready' AS has_attempts,
            next_attempt_at IS NULL OR next_attempt_at <= now() AS is_due,
-           CASE WHEN next_attempt_at IS NOT NULL THEN greatest(next_attempt_at, now()) - now() END AS wait
+           CASE WHEN next_attempt_at IS NOT NULL THEN greatest(next_attempt_at, now()) - now() END AS wait,
+           state <> 'verified' AS is_unarchived
     FROM recordings
     WHERE account_id = (SELECT id FROM accounts WHERE name = $1)
-      AND state IN ('pending', 'stored', 'damaged')
+      AND (state IN ('pending', 'stored', 'damaged') OR recheck)
       AND (started_at IS NULL OR (($4::timestamptz IS NULL OR started_at >= $4)
                                   AND ($5::timestamptz IS NULL OR started_at <= $5)))
 )
@@ -182,5 +208,5 @@ SELECT count(*) FILTER (WHERE NOT is_leased AND (is_first OR (has_attempts AND i
        min(wait) FILTER (WHERE NOT is_leased AND NOT is_first AND has_attempts) AS retry_in,
        min(wait) FILTER (WHERE NOT is_leased) AS due_in,
        count(*) FILTER (WHERE is_leased) AS leased,
-       count(*) AS left
+       count(*) FILTER (WHERE is_unarchived) AS left
 FROM work

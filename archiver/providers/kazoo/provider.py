@@ -15,7 +15,7 @@ from archiver.model.secret import Secret
 from archiver.net.http import Credentials, HttpClient, Request
 from archiver.net.media import Resume, open_media
 from archiver.ports.provider import Capabilities, Media, MediaRequest, WindowRule
-from archiver.providers import fields
+from archiver.providers import claims, fields
 from archiver.providers.auth import Token, TokenKeeper
 from archiver.providers.kazoo.documents import (
     find_recording,
@@ -38,6 +38,7 @@ CAPABILITIES: Final = Capabilities(
         month_seam=timedelta(days=1) + LONGEST_RECORDING,
     ),
     can_resume=True,
+    claims=claims.KAZOO,
 )
 
 _LOGIN_COST: Final = 35

@@ -13,13 +13,13 @@ from archiver.net.guard import join
 from archiver.net.http import HttpClient, Request
 from archiver.net.media import Resume, open_media
 from archiver.ports.provider import Capabilities, Media, MediaRequest
-from archiver.providers import fields
+from archiver.providers import claims, fields
 from archiver.providers.paging import OffsetPosition
 from archiver.providers.vobiz.documents import find_recording, media_url, parse_page, parse_recording
 from archiver.providers.vobiz.options import VobizOptions
 from archiver.providers.vobiz.refusals import judge
 
-CAPABILITIES: Final = Capabilities(windows=None, can_resume=True)
+CAPABILITIES: Final = Capabilities(windows=None, can_resume=True, claims=claims.VOBIZ)
 RECORDINGS: Final = Listing(ListingName("recordings"))
 
 

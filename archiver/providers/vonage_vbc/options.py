@@ -21,7 +21,8 @@ class VonageVbcOptions:
     """Which recordings, and who asks for them: a client with a user's name and password, or an access token alone.
 
     ``account_id`` and each of ``user_ids`` may be ``self``. ``listings`` holds ``company``, ``users`` or both.
-    ``token_url`` is by default ``/token`` at the host of ``base_url``.
+    ``token_url`` is by default ``/token`` at the host of ``base_url``. ``exact_sizes``: a recording of another size
+    than ``file_size_in_bytes`` is suspect.
 
     Raises: ValueError for what does not go together.
     """
@@ -35,6 +36,7 @@ class VonageVbcOptions:
     password: Secret | None = None
     access_token: Secret | None = None
     token_url: str | None = None
+    exact_sizes: bool = True
 
     def __post_init__(self) -> None:
         if not self.listings or not set(self.listings) <= {COMPANY, "users"}:

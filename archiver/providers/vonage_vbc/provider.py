@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from archiver.net.guard import Guard, join
 from archiver.net.http import HttpClient, Request
 from archiver.net.media import Resume, open_media
 from archiver.ports.provider import Capabilities, Media, MediaRequest
-from archiver.providers import fields
+from archiver.providers import claims, fields
 from archiver.providers.auth import PasswordGrant, Token, TokenKeeper
 from archiver.providers.paging import PageNumberPosition
 from archiver.providers.vonage_vbc.documents import (
@@ -31,7 +32,7 @@ from archiver.providers.vonage_vbc.documents import (
 from archiver.providers.vonage_vbc.options import COMPANY, SELF, USER, VonageVbcOptions
 from archiver.providers.vonage_vbc.refusals import judge, judge_throttling
 
-CAPABILITIES: Final = Capabilities(windows=None, can_resume=True)
+CAPABILITIES: Final = Capabilities(windows=None, can_resume=True, claims=claims.VONAGE_VBC)
 
 _MEDIA_HEADERS: Final = {"Accept": "audio/mpeg, */*;q=0.5"}
 
@@ -39,9 +40,9 @@ _MEDIA_HEADERS: Final = {"Accept": "audio/mpeg, */*;q=0.5"}
 class VonageVbcProvider:
     """One account at VBC."""
 
-    capabilities: Final = CAPABILITIES
-
     def __init__(self, account: Account, options: VonageVbcOptions, http: HttpClient) -> None:
+        worth = replace(claims.VONAGE_VBC, has_exact_sizes=options.exact_sizes)
+        self.capabilities: Final = replace(CAPABILITIES, claims=worth)
         self._account = account
         self._options = options
         self._http = http

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from archiver.model.outcome import Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.outcome import Confirmed, Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, LeaseId, Reason, State
 from tests.builders import make_listed, make_stored_object
 from tests.contract.catalog.setting import (
@@ -28,6 +28,7 @@ _OUTCOMES: dict[str, Callable[[Claim], Outcome]] = {
     "retry": lambda claimed: Retry(claimed, "503", timedelta(0)),
     "wait": lambda claimed: Wait(claimed, "404", timedelta(0)),
     "failed": lambda claimed: Failed(claimed, "402"),
+    "confirmed": lambda claimed: Confirmed(claimed, "too short"),
     "released": Released,
 }
 _READINGS: dict[str, Callable[[Claim], Outcome]] = {

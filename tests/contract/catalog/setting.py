@@ -10,7 +10,7 @@ import pytest
 from archiver.model.listing import Checkpoint, WalkReport
 from archiver.model.outcome import Outcome, Retry, Stored, Verified
 from archiver.model.recording import Claim, Listed
-from archiver.ports.catalog import Intake, Outlook, Record, View, Work
+from archiver.ports.catalog import Custody, Intake, Outlook, Record, View, Work
 from tests.builders import (
     ACCOUNT,
     make_claim_request,
@@ -28,8 +28,8 @@ HOUR: Final = timedelta(hours=1)
 START: Final = Checkpoint()
 
 
-class Catalog(Intake, Work, View, Protocol):
-    """All three ports, as every adapter implements them."""
+class Catalog(Intake, Work, Custody, View, Protocol):
+    """All four ports, as every adapter implements them."""
 
 
 class CatalogSuite:
@@ -86,6 +86,15 @@ async def claim_stored(catalog: Catalog) -> Claim:
 async def verify_one(catalog: Catalog) -> None:
     """Record ``r1`` and bring it to ``verified``."""
     await settle(catalog, Verified(await claim_stored(catalog), "read"))
+
+
+async def suspect_one(catalog: Catalog, text: str = "too short") -> Claim:
+    """Record ``r1`` and bring it to ``verified``, as a suspect; answers the claim of that pass."""
+    await record(catalog, make_listed())
+    claimed = await claim_one(catalog)
+    await settle(catalog, Stored(claimed, make_stored_object(), suspect=text))
+    await settle(catalog, Verified(claimed, "read"))
+    return claimed
 
 
 async def deny_one(catalog: Catalog) -> None:

@@ -65,6 +65,7 @@ def test_it_tells_what_is_known_at_storing() -> None:
         "size": 10,
         "sha256": "00" * 32,
         "key": "acme/rec-1.wav",
+        "suspect": None,
         "provider_metadata": {"url": "[redacted]", "name": "Zoë"},
         "redacted": ["/url"],
     }

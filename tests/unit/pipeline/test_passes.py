@@ -1,26 +1,29 @@
 """A pass: walk and carry side by side, each account for itself, bounded whatever happens."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import stamina
 from structlog.testing import capture_logs
 
-from archiver.model.errors import CatalogUnavailable, Denied, Unreachable
+from archiver.model.errors import CatalogUnavailable, Denied, Gone, Unreachable
 from archiver.model.listing import Listing, Page, Walk, Window
+from archiver.model.objects import Key
 from archiver.model.outcome import Outcome
-from archiver.model.recording import Claim, LeaseId, ListingName, State
+from archiver.model.recording import Claim, LeaseId, ListingName, Reason, State
 from archiver.pipeline.registrar import Registrar
 from archiver.ports.catalog import ClaimRequest, PageIntake, Recorded, WalkRequest
-from archiver.ports.provider import MediaRequest
+from archiver.ports.provider import Media, MediaRequest
 from tests.builders import ACCOUNT
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.provider import FakeProvider
 from tests.unit.pipeline.bench import MS, Bench, GatedProvider, RunningClock, make_account
+from tests.unit.pipeline.sounds import wav
 
 NAMES = [f"r{number}" for number in range(10)]
 
@@ -246,3 +249,70 @@ async def test_the_attempt_counts_from_zero(bench: Bench) -> None:
     async with bench.start():
         await bench.one_pass().run()
     assert bench.provider.media_requests == [MediaRequest(recording=bench.provider.find("r1").listed)]
+
+
+CUT: Final = wav(b"r1" * 500)[:-100]
+
+
+class ShrinkingProvider(FakeProvider):
+    """Serves each body one byte shorter than the time before."""
+
+    @asynccontextmanager
+    async def open_media(self, request: MediaRequest) -> AsyncIterator[Media]:
+        """The body, cut once more."""
+        recording = self.find(request.recording.recording_id)
+        recording.body = (recording.body or b"")[:-1]
+        async with super().open_media(request) as media:
+            yield media
+
+
+async def test_a_suspect_is_fetched_once_more_and_rests(bench: Bench) -> None:
+    """B3: the same cut body at all attempts is stored as suspect, fetched once by the next pass, and then never."""
+    bench.offer("r1", body=CUT)
+    requests = []
+    async with bench.start():
+        for _ in range(4):
+            await bench.one_pass().run()
+            requests.append(len(bench.provider.media_requests))
+        (found,) = await bench.catalog.lookup("r1", bench.account.name)
+    assert requests == [3, 4, 4, 4]
+    assert (found.state, bench.tally.suspect, bench.tally.stored) == (State.VERIFIED, 1, 1)
+    assert found.suspect == "the WAV is cut: 100 bytes of its data chunk are missing"
+    assert bench.storage.objects[Key(found.key or "")] == CUT
+
+
+async def test_sound_bytes_take_a_suspect_s_place(bench: Bench) -> None:
+    """B3: sound bytes at the second look replace the suspect, which is put aside, and clear its flag."""
+    bench.offer("r1", body=CUT)
+    async with bench.start():
+        await bench.one_pass().run()
+        bench.provider.find("r1").body = sound = wav(b"r1" * 500)
+        await bench.one_pass().run()
+        (found,) = await bench.catalog.lookup("r1", bench.account.name)
+    assert (found.state, found.suspect, found.size_bytes) == (State.VERIFIED, None, len(sound))
+    key = Key(found.key or "")
+    assert (bench.storage.objects[key], bench.storage.damaged[key]) == (sound, [CUT])
+
+
+async def test_a_body_that_changes_each_time_stays_pending(bench: Bench) -> None:
+    """B3: attempts that disagree keep nothing: the recording stays pending with its reason."""
+    bench.provider = ShrinkingProvider()
+    bench.offer("r1")
+    async with bench.start():
+        await bench.one_pass().run()
+        (found,) = await bench.catalog.lookup("r1", bench.account.name)
+    assert (found.state, found.reason, found.attempts) == (State.PENDING, Reason.RETRY, 3)
+    assert not bench.storage.objects
+
+
+async def test_a_suspect_that_is_gone_rests(bench: Bench) -> None:
+    """A suspect that the provider does not have any more is confirmed, with those words."""
+    bench.offer("r1", body=CUT)
+    async with bench.start():
+        await bench.one_pass().run()
+        bench.provider.fail("open_media", Gone("no recording r1"))
+        for _ in range(2):
+            await bench.one_pass().run()
+        (found,) = await bench.catalog.lookup("r1", bench.account.name)
+    assert "no recording r1" in (found.suspect or "")
+    assert len(bench.provider.media_requests) == 4

@@ -1,0 +1,1 @@
+"""Long runs made of the pipeline's parts."""
