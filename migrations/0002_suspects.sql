@@ -1,4 +1,4 @@
--- Suspects: bytes that may not be the call, which the first later pass fetches once more.
+-- Suspects: bytes that may not be the call, which the first later pass fetches once more; looking recordings up.
 
 -- The digest of the doubtful body that every attempt of the pass brought so far; null when they do not agree.
 ALTER TABLE recordings ADD COLUMN refused_sha256 bytea CHECK (length(refused_sha256) = 32);
@@ -23,3 +23,8 @@ CREATE TRIGGER states_follow BEFORE UPDATE OF state ON recordings FOR EACH ROW
         'failed>pending', 'failed>excluded', 'gone>pending', 'excluded>pending', 'remote_deleted>damaged')
         AND NOT (OLD.state = 'verified' AND NEW.state = 'stored' AND OLD.suspect IS NOT NULL))
     EXECUTE FUNCTION refuse_state();
+
+-- Whether a party's number has these digits, or, of six or more, ends in them.
+CREATE FUNCTION is_number(party text, digits text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN regexp_replace(party, '\D', '', 'g') = digits
+        OR length(digits) >= 6 AND right(regexp_replace(party, '\D', '', 'g'), length(digits)) = digits;

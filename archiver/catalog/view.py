@@ -13,10 +13,11 @@ from archiver.catalog.rows import storable, to_record
 from archiver.model.account import AccountName
 from archiver.model.listing import WalkId
 from archiver.model.recording import ListingName, RecordingId, State
-from archiver.ports.catalog import AccountStatus, Event, ListingStatus, Query, Record
+from archiver.ports.catalog import AccountStatus, Event, ListingStatus, Quarantined, Query, Record
 
 _SQL: Final = load("view")
 _AT_ONCE: Final = 500
+_MALFORMED_SHOWN: Final = 3
 _NEWEST: Final = datetime.max.replace(tzinfo=UTC)
 _UNKNOWN: Final = datetime.min.replace(tzinfo=UTC)
 """The driver writes and reads the far ends of time as ``infinity`` and ``-infinity``."""
@@ -67,7 +68,11 @@ class PostgresView:
             accounts = await connection.fetch(_SQL["accounts"])
             counts = _by_account(await connection.fetch(_SQL["counts"]))
             listings = _by_account(await connection.fetch(_SQL["listings"]))
-        return [_to_status(account, counts[account["id"]], listings[account["id"]]) for account in accounts]
+            malformed = _by_account(await connection.fetch(_SQL["malformed"], _MALFORMED_SHOWN))
+        return [
+            _to_status(account, counts[account["id"]], listings[account["id"]], malformed[account["id"]])
+            for account in accounts
+        ]
 
     async def walked(self, walks: Collection[WalkId]) -> int:
         """How many distinct recordings these walks listed together."""
@@ -93,7 +98,10 @@ def _by_account(rows: Sequence[asyncpg.Record]) -> Mapping[int, Sequence[asyncpg
 
 
 def _to_status(
-    account: asyncpg.Record, counts: Sequence[asyncpg.Record], listings: Sequence[asyncpg.Record]
+    account: asyncpg.Record,
+    counts: Sequence[asyncpg.Record],
+    listings: Sequence[asyncpg.Record],
+    malformed: Sequence[asyncpg.Record],
 ) -> AccountStatus:
     states = dict.fromkeys(State, 0) | {State(row["state"]): int(row["rows"]) for row in counts}
     return AccountStatus(
@@ -105,7 +113,12 @@ def _to_status(
         oldest_unarchived_at=account["oldest_unarchived_at"],
         next_expiry_at=account["next_expiry_at"],
         walks={ListingName(row["listing"]): _to_listing_status(row) for row in listings},
+        suspects=account["suspects"],
         quarantined=account["quarantined"],
+        malformed=[
+            Quarantined(listing=ListingName(row["listing"]), reason=row["reason"], last_seen_at=row["last_seen_at"])
+            for row in malformed
+        ],
     )
 
 

@@ -191,7 +191,8 @@ class Custody(Protocol):
 class Query:
     """Which recordings to show, ``started_at`` descending. Empty fields select everything.
 
-    ``number`` matches either party by its digits. ``limit`` None shows all.
+    ``number`` matches either party by its digits; six or more of them match the end of a number too, since the same
+    one is written with and without its prefixes. ``limit`` None shows all.
     """
 
     account: AccountName | None = None
@@ -251,8 +252,19 @@ class ListingStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A malformed row of a listing that was kept aside, and when it was last seen there."""
+
+    listing: ListingName
+    reason: str
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountStatus:
-    """An account at a glance. ``states`` has every state; ``backlog`` counts what is not archived yet."""
+    """An account at a glance. ``states`` has every state; ``backlog`` counts what is not archived yet, ``suspects``
+    those whose bytes may not be the call, ``quarantined`` the malformed rows, of which ``malformed`` are the latest
+    three."""
 
     account: AccountName
     provider: str
@@ -262,7 +274,9 @@ class AccountStatus:
     oldest_unarchived_at: datetime | None
     next_expiry_at: datetime | None
     walks: dict[ListingName, ListingStatus]
+    suspects: int
     quarantined: int
+    malformed: Sequence[Quarantined]
 
 
 class View(Protocol):

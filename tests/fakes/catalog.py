@@ -20,6 +20,7 @@ from archiver.ports.catalog import (
     ListingStatus,
     Outlook,
     PageIntake,
+    Quarantined,
     Query,
     Record,
     Recorded,
@@ -43,7 +44,7 @@ class FakeCatalog:
         self._rows: dict[tuple[AccountName, RecordingId], Row] = {}
         self._walks: dict[WalkId, WalkRow] = {}
         self._ended: list[WalkRow] = []
-        self._quarantine: set[tuple[AccountName, ListingName, bytes]] = set()
+        self._quarantine: dict[tuple[AccountName, ListingName, bytes], Quarantined] = {}
         self._leases: dict[LeaseId, Row] = {}
         self._settled: set[LeaseId] = set()
 
@@ -66,7 +67,9 @@ class FakeCatalog:
         fresh = it.see(page, now)
         for listed in page.rows:
             self._record(it.request, listed, is_excluded=listed.recording_id in page.excluded)
-        self._quarantine.update((it.request.account, row.listing, row.fingerprint) for row in page.malformed)
+        for bad in page.malformed:
+            place = (it.request.account, bad.listing, bad.fingerprint)
+            self._quarantine[place] = Quarantined(listing=bad.listing, reason=bad.reason, last_seen_at=now)
         new = len(self._rows) - known
         it.new += new
         return Recorded(fresh=fresh, new=new, seen=len(it.seen_in_all))
@@ -239,6 +242,8 @@ class FakeCatalog:
         backlog = [row for row in rows if row.state in _BACKLOG]
         counts = Counter(row.state for row in rows)
         walks = [walk for walk in self._ended if walk.request.account == account]
+        malformed = [bad for (owner, _, _), bad in self._quarantine.items() if owner == account]
+        malformed.sort(key=lambda bad: bad.last_seen_at, reverse=True)
         return AccountStatus(
             account=account,
             provider=self._accounts[account][0],
@@ -248,7 +253,9 @@ class FakeCatalog:
             oldest_unarchived_at=min((row.first_seen_at for row in backlog), default=None),
             next_expiry_at=min((row.listed.expires_at for row in backlog if row.listed.expires_at), default=None),
             walks={name: _listing_status(name, walks) for name in {walk.request.listing.name for walk in walks}},
-            quarantined=sum(owner == account for owner, _, _ in self._quarantine),
+            suspects=sum(row.suspect is not None for row in rows),
+            quarantined=len(malformed),
+            malformed=malformed[:3],
         )
 
     async def walked(self, walks: Collection[WalkId]) -> int:

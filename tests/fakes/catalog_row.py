@@ -183,15 +183,20 @@ def next_due_in(rows: Iterable[Row], now: datetime) -> timedelta | None:
 
 def selects(query: Query, record: Record) -> bool:
     """Whether a query shows this record."""
-    parties = {digits(record.listed.from_number), digits(record.listed.to_number)}
+    parties = [digits(record.listed.from_number), digits(record.listed.to_number)]
     return (
         query.account in {None, record.account}
         and query.state in {None, record.state}
         and query.is_suspect in {None, record.suspect is not None}
         and query.is_held in {None, record.is_held}
         and query.window.covers(record.listed.started_at)
-        and (query.number is None or digits(query.number) in parties)
+        and (query.number is None or any(is_number(party, digits(query.number)) for party in parties))
     )
+
+
+def is_number(party: str, wanted: str) -> bool:
+    """Whether a party's digits are these, or end in these when they are six or more."""
+    return party == wanted or (len(wanted) >= 6 and party.endswith(wanted))
 
 
 def digits(number: str | None) -> str:

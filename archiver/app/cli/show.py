@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+from rich.text import Text
+
 from archiver.app.cli.output import instant, plain_table, print_json, short_instant, stdout_console
 from archiver.model.account import AccountName
 from archiver.model.listing import Window
 from archiver.model.recording import State
 from archiver.model.units import format_size
-from archiver.ports.catalog import AccountStatus, ListingStatus, Query, Record
+from archiver.ports.catalog import AccountStatus, Event, ListingStatus, Query, Record
 
 
 def query_of(window: Window, chosen: Mapping[str, object]) -> Query:
@@ -93,6 +95,36 @@ def record_json(record: Record) -> dict[str, object]:
     }
 
 
+def show_record(record: Record, history: Sequence[Event]) -> None:
+    """Print all that is known of one recording, then what happened to it."""
+    console = stdout_console()
+    console.print(Text(f"{record.account}/{record.listed.recording_id}", style="bold"), soft_wrap=True)
+    facts = {name: value for name, value in record_json(record).items() if name not in _UNTOLD and value is not None}
+    table = plain_table("", "")
+    table.show_header = False
+    for name, value in facts.items():
+        table.add_row(f"  {name}", Text(_plainly(value), overflow="fold"))
+    console.print(table)
+    console.print("\nhistory", style="bold")
+    events = plain_table("", "", "")
+    events.show_header = False
+    for event in history:
+        told = ", ".join(f"{name} {value}" for name, value in event.facts.items() if value is not None)
+        events.add_row(f"  {instant(event.at)}", event.name, Text(told, overflow="fold"))
+    console.print(events)
+    console.print("\nprovider's document", style="bold")
+    console.print_json(data=record.listed.document, indent=2)
+
+
+_UNTOLD = frozenset({"account", "recording_id", "provider_metadata", "redacted"})
+
+
+def _plainly(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
 def show_status(accounts: Sequence[AccountStatus], configured: Collection[str]) -> None:
     """Print one block per account."""
     console = stdout_console()
@@ -119,8 +151,11 @@ def _facts(account: AccountStatus) -> list[tuple[str, str]]:
         facts.append(("oldest unarchived", f"{short_instant(account.oldest_unarchived_at)} UTC"))
     if account.next_expiry_at:
         facts.append(("next expiry", f"{short_instant(account.next_expiry_at)} UTC"))
+    if account.suspects:
+        facts.append(("suspect", f"{account.suspects:,}, kept, but maybe not the call: archiver ls --suspect"))
     if account.quarantined:
-        facts.append(("quarantined", f"{account.quarantined:,} malformed rows"))
+        facts.append(("quarantined", f"{account.quarantined:,} malformed rows of its listings, the latest:"))
+        facts += [("", f"{bad.listing}: {bad.reason}") for bad in account.malformed]
     return facts + [(f"walk {name}", _walk(walk)) for name, walk in account.walks.items()]
 
 
@@ -162,5 +197,10 @@ def _account_json(account: AccountStatus) -> dict[str, object]:
             }
             for name, walk in account.walks.items()
         },
+        "suspects": account.suspects,
         "quarantined": account.quarantined,
+        "malformed": [
+            {"listing": bad.listing, "reason": bad.reason, "last_seen_at": instant(bad.last_seen_at)}
+            for bad in account.malformed
+        ],
     }

@@ -12,8 +12,7 @@ CROSS JOIN LATERAL (
       AND ($4::boolean IS NULL OR ($4 AND r.held) OR (NOT $4 AND NOT r.held))
       AND (r.started_at IS NULL OR (($5::timestamptz IS NULL OR r.started_at >= $5)
                                     AND ($6::timestamptz IS NULL OR r.started_at <= $6)))
-      AND ($7::text IS NULL OR $7 IN (regexp_replace(r.from_number, '\D', '', 'g'),
-                                      regexp_replace(r.to_number, '\D', '', 'g')))
+      AND ($7::text IS NULL OR is_number(r.from_number, $7) OR is_number(r.to_number, $7))
       AND (coalesce(r.started_at, '-infinity'), r.id) < ($8::timestamptz, $9::bigint)
     ORDER BY coalesce(r.started_at, '-infinity') DESC, r.id DESC
     LIMIT $10
@@ -35,7 +34,7 @@ SELECT at, name, facts FROM events WHERE recording = $1 ORDER BY id
 
 -- name: accounts
 -- Every account with what takes an index each: its oldest recording that is not archived, the next expiry among these,
--- and its malformed rows.
+-- its suspects and its malformed rows.
 SELECT a.id, a.name, a.provider,
        (SELECT min(first_seen_at) FROM recordings r
         WHERE r.account_id = a.id AND r.state IN ('pending', 'damaged')) AS oldest_unarchived_at,
@@ -43,8 +42,18 @@ SELECT a.id, a.name, a.provider,
         WHERE r.account_id = a.id AND (r.state IN ('pending', 'stored', 'damaged') OR r.recheck)
           AND r.state <> 'stored' AND r.state <> 'verified' AND r.expires_at IS NOT NULL
         ORDER BY r.expires_at, r.started_at, r.id LIMIT 1) AS next_expiry_at,
+       (SELECT count(*) FROM recordings r WHERE r.account_id = a.id AND r.suspect IS NOT NULL) AS suspects,
        (SELECT count(*) FROM quarantine q WHERE q.account_id = a.id) AS quarantined
 FROM accounts a ORDER BY a.name COLLATE "C"
+
+-- name: malformed
+-- The latest malformed rows of each account. $1 how many.
+SELECT a.id AS account_id, latest.listing, latest.reason, latest.last_seen_at
+FROM accounts a
+CROSS JOIN LATERAL (
+    SELECT listing, reason, last_seen_at FROM quarantine q
+    WHERE q.account_id = a.id ORDER BY last_seen_at DESC, id DESC LIMIT $1
+) AS latest
 
 -- name: counts
 -- Recordings and bytes by account and state.

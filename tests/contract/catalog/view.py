@@ -21,6 +21,7 @@ from tests.contract.catalog.setting import (
     make_rows,
     record,
     settle,
+    suspect_one,
     verify_one,
     walk_all,
 )
@@ -92,6 +93,14 @@ class ViewContract(CatalogSuite):
             make_listed("unknown", from_number=None, to_number=None),
         )
         assert await find_ids(catalog, number=number) == ["caller", "callee"]
+
+    @pytest.mark.parametrize(
+        ("number", "found"), [("234567", ["r1"]), ("0 234 567", ["r1"]), ("34567", []), ("801", [])]
+    )
+    async def test_six_digits_are_enough(self, catalog: Catalog, number: str, found: list[str]) -> None:
+        """Six or more digits match the end of a number; fewer must be the whole of it."""
+        await record(catalog, make_listed("r1", from_number="+49 30 0234567"))
+        assert await find_ids(catalog, number=number) == found
 
     async def test_lookup_finds_an_id(self, catalog: Catalog) -> None:
         """An id is looked up in one account or in all; an unknown one is not found."""
@@ -171,6 +180,15 @@ class ViewContract(CatalogSuite):
         await catalog.record(walk.id, make_page(malformed=[make_malformed("a"), make_malformed("b")]))
         (status,) = await catalog.status()
         assert status.quarantined == 2
+        assert {bad.reason for bad in status.malformed} == {"recording_id is missing"}
+
+    async def test_status_counts_the_suspects(self, catalog: Catalog) -> None:
+        """Suspects are counted beside their states, and can be asked for (B3)."""
+        await suspect_one(catalog)
+        (status,) = await catalog.status()
+        assert (status.suspects, status.states[State.VERIFIED]) == (1, 1)
+        assert await find_ids(catalog, is_suspect=True) == ["r1"]
+        assert await find_ids(catalog, is_suspect=False) == []
 
     async def test_walked_counts_distinct_recordings(self, catalog: Catalog) -> None:
         """Several walks together listed each recording once; those passed over are not counted."""
