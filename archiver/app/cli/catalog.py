@@ -51,7 +51,7 @@ def status(common: Common, ready: bool) -> None:
 @click.option("--held", is_flag=True, help="Only those under a legal hold.")
 @click.option("--since", type=WHEN, metavar="T", help="Started at or after this time (UTC).")
 @click.option("--until", type=WHEN, metavar="T", help="Started at or before this time (UTC).")
-@click.option("--number", metavar="N", help="With this number on either side; digits count.")
+@click.option("--number", metavar="N", help="With this number on either side; its last six digits are enough.")
 @click.option("--limit", default=100, show_default=True, help="How many at most.")
 @click.option("--all", "show_all", is_flag=True, help="Lift the limit.")
 def ls(common: Common, since: datetime | None, until: datetime | None, **chosen: object) -> None:

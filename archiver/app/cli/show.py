@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
+import click
 from rich.text import Text
 
 from archiver.app.cli.output import instant, plain_table, print_json, short_instant, stdout_console
@@ -21,9 +22,15 @@ def query_of(window: Window, chosen: Mapping[str, object]) -> Query:
         is_suspect=True if chosen["suspect"] else None,
         is_held=True if chosen["held"] else None,
         window=window,
-        number=str(number) if number else None,
+        number=_with_digits(str(number)) if number else None,
         limit=None if chosen["show_all"] else int(str(limit)),
     )
+
+
+def _with_digits(number: str) -> str:
+    if not any(character.isdigit() for character in number):
+        raise click.UsageError(f"--number {number!r} has no digits to look for")
+    return number
 
 
 async def show_records(records: AsyncIterator[Record], *, as_json: bool) -> None:
@@ -49,7 +56,7 @@ def _cells(record: Record) -> tuple[str, ...]:
     minutes, seconds = divmod(int(listed.duration.total_seconds()) if listed.duration else 0, 60)
     return (
         short_instant(listed.started_at),
-        record.state.value + (f" ({record.reason})" if record.reason else ""),
+        record.state.value + (f" ({note})" if (note := record.reason or (record.suspect and "suspect")) else ""),
         f"{record.account}/{listed.recording_id}",
         listed.from_number or "-",
         listed.to_number or "-",

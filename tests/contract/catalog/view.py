@@ -94,13 +94,11 @@ class ViewContract(CatalogSuite):
         )
         assert await find_ids(catalog, number=number) == ["caller", "callee"]
 
-    @pytest.mark.parametrize(
-        ("number", "found"), [("234567", ["r1"]), ("0 234 567", ["r1"]), ("34567", []), ("801", [])]
-    )
-    async def test_six_digits_are_enough(self, catalog: Catalog, number: str, found: list[str]) -> None:
+    @pytest.mark.parametrize(("number", "is_found"), [("234567", True), ("0 234 567", True), ("34567", False)])
+    async def test_six_digits_are_enough(self, catalog: Catalog, number: str, *, is_found: bool) -> None:
         """Six or more digits match the end of a number; fewer must be the whole of it."""
         await record(catalog, make_listed("r1", from_number="+49 30 0234567"))
-        assert await find_ids(catalog, number=number) == found
+        assert await find_ids(catalog, number=number) == ["r1"] * is_found
 
     async def test_lookup_finds_an_id(self, catalog: Catalog) -> None:
         """An id is looked up in one account or in all; an unknown one is not found."""
