@@ -104,7 +104,7 @@ async def open_catalog(config: Config) -> AsyncIterator[Catalog]:
     Raises: CatalogError, CatalogUnavailable, ConfigError.
     """
     async with AsyncExitStack() as stack:
-        dsn = await stack.enter_async_context(_catalog_dsn(config))
+        dsn = await stack.enter_async_context(catalog_dsn(config))
         if config.catalog.migrate == "auto":
             await migrate(dsn)
         else:
@@ -119,7 +119,7 @@ async def open_catalog_to_read(config: Config) -> AsyncIterator[View | None]:
         yield None
         return
     async with AsyncExitStack() as stack:
-        dsn = await stack.enter_async_context(_catalog_dsn(config))
+        dsn = await stack.enter_async_context(catalog_dsn(config))
         if await is_empty(dsn):
             yield None
             return
@@ -129,12 +129,16 @@ async def open_catalog_to_read(config: Config) -> AsyncIterator[View | None]:
 
 async def migrate_catalog(config: Config) -> Sequence[str]:
     """Bring the schema up to date, whatever ``migrate`` says; answers the names of what was applied."""
-    async with _catalog_dsn(config) as dsn:
+    async with catalog_dsn(config) as dsn:
         return await migrate(dsn)
 
 
 @asynccontextmanager
-async def _catalog_dsn(config: Config) -> AsyncIterator[str]:
+async def catalog_dsn(config: Config) -> AsyncIterator[str]:
+    """Where the catalog answers, for as long as the context is open: an embedded server is started for it.
+
+    Raises: ConfigError, CatalogError, CatalogUnavailable.
+    """
     if config.catalog.embedded_path is None:
         yield config.catalog.dsn.reveal()
         return
@@ -166,7 +170,7 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
 
 def open_store(config: Config) -> Storage:
     """The storage as it is, not probed: for commands that only read. Raises: ConfigError."""
-    return open_storage(_storage_options(config))
+    return open_storage(storage_options(config))
 
 
 @asynccontextmanager
@@ -193,7 +197,8 @@ def choose(config: Config, names: Collection[str]) -> list[AccountConfig]:
     return chosen
 
 
-def _storage_options(config: Config) -> StorageOptions:
+def storage_options(config: Config) -> StorageOptions:
+    """What the configuration says about the storage."""
     storage = config.storage
     return StorageOptions(url=storage.url, folder=Path.cwd(), min_free=storage.min_free, file_mode=storage.file_mode)
 

@@ -76,17 +76,23 @@ async def migrate(dsn: str, folder: Path | None = None) -> Sequence[str]:
         return [migration.name for migration in missing]
 
 
+async def lacking(dsn: str, folder: Path | None = None) -> Sequence[str]:
+    """The migrations that the schema still lacks, by name; nothing is changed.
+
+    Raises: CatalogError when it is newer, or an applied file was edited since; CatalogUnavailable.
+    """
+    known = load_migrations(folder or migrations_folder())
+    async with open_connection(dsn) as connection:
+        return [migration.name for migration in await _missing(connection, known)]
+
+
 async def check_version(dsn: str, folder: Path | None = None) -> None:
     """See that the schema is the one this program knows, and change nothing.
 
     Raises: CatalogError when it is older or newer, or an applied file was edited since; CatalogUnavailable.
     """
-    known = load_migrations(folder or migrations_folder())
-    async with open_connection(dsn) as connection:
-        missing = await _missing(connection, known)
-    if missing:
-        names = ", ".join(migration.name for migration in missing)
-        raise CatalogError(f"the catalog's schema lacks {names}", fix="run: archiver migrate")
+    if missing := await lacking(dsn, folder):
+        raise CatalogError(f"the catalog's schema lacks {', '.join(missing)}", fix="run: archiver migrate")
 
 
 async def is_empty(dsn: str) -> bool:

@@ -22,7 +22,8 @@
 Adapters translate status codes and client exceptions into these, once; the pipeline decides what follows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 
@@ -60,10 +61,23 @@ class ArchiverError(Exception):
         return {"code": self.code, "message": str(self)} | {name: value for name, value in optional.items() if value}
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of several things that are wrong in a configuration: where (file, line and key), what, and the fix."""
+
+    where: str
+    message: str
+    fix: str | None = None
+
+
 class ConfigError(ArchiverError):
-    """The configuration or the command line is wrong; nothing was requested yet."""
+    """The configuration or the command line is wrong; nothing was requested yet.
+
+    ``places`` are the single things that are wrong, where the message tells several at once.
+    """
 
     code = "config"
+    places: Sequence[Place] = ()
 
 
 class Transient(ArchiverError):

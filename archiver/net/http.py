@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
@@ -106,6 +107,7 @@ class HttpClient:
         self._tls = _trusted_authorities(account)
         self._proxy = _proxy_of(account)
         self._backoff = Backoff()
+        self._skew: timedelta | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -117,6 +119,14 @@ class HttpClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def skew(self) -> timedelta | None:
+        """The provider's clock minus ours, in whole seconds, by the ``Date`` of its last answer, refusals included.
+
+        Only hosts that get the credentials count. None before their first answer, and when it names no time.
+        """
+        return self._skew
 
     async def fetch_json(self, request: Request) -> object:
         """The decoded JSON body of a successful answer; None when it is empty.
@@ -218,6 +228,8 @@ class HttpClient:
         finally:
             if self._trace:
                 self._trace(request.endpoint, status, time.monotonic() - sent.sent_at)
+        if hop.gets_credentials:
+            self._skew = _skew_of(response.headers, datetime.now(UTC))
         return sent, response
 
     async def _refusal(self, request: Request, sent: _Sent, response: aiohttp.ClientResponse) -> ArchiverError:
@@ -298,6 +310,15 @@ def _proxy_of(account: Account) -> Secret | None:
 
 def _name(request: Request, url: str) -> str:
     return f"{request.method} {request.endpoint} {redact_url(url)}"
+
+
+def _skew_of(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """How far the sender's clock is ahead of ``now``; None when it names no time."""
+    try:
+        sent_at = parsedate_to_datetime(headers.get("Date", ""))
+    except ValueError:
+        return None
+    return sent_at.replace(tzinfo=sent_at.tzinfo or UTC) - now.replace(microsecond=0)
 
 
 def _secrets(request: Request, signature: Mapping[str, str]) -> tuple[str, ...]:

@@ -12,6 +12,11 @@ _COMMANDS: Final = {
     "backfill": ("archiver.app.cli.archive", "Walk every account once and fetch all that is missing."),
     "status": ("archiver.app.cli.catalog", "Say per account how far the archive is."),
     "ls": ("archiver.app.cli.catalog", "List recordings of the catalog."),
+    "show": ("archiver.app.cli.recordings", "Show all that is known of a recording, with its history."),
+    "get": ("archiver.app.cli.recordings", "Bring the audio out of storage, its digest checked."),
+    "verify": ("archiver.app.cli.recordings", "Read stored copies back and compare."),
+    "retry": ("archiver.app.cli.recordings", "Make failed, damaged and waiting recordings due now."),
+    "check": ("archiver.app.cli.check", "Say what is wrong anywhere, and how to fix it."),
     "migrate": ("archiver.app.cli.catalog", "Bring the catalog's schema up to date."),
     "sandbox": ("archiver.app.cli.sandbox", "Serve providers to rehearse with."),
 }

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, Union
 from pydantic import ValidationError
 
 from archiver.app.config.lines import key_lines, line_of
-from archiver.model.errors import ConfigError
+from archiver.model.errors import ConfigError, Place
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
@@ -87,12 +87,19 @@ def report(problems: Sequence[Problem], document: Document) -> ConfigError:
     placed = sorted(((line_of(keys, problem.path), problem) for problem in problems), key=lambda pair: pair[0])
     lines = [_line(document.name, line, problem) for line, problem in placed]
     first = placed[0][1]
-    return ConfigError(
+    error = ConfigError(
         lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems in the configuration:", *lines]),
         fix=first.fix,
         key=dotted(first.path) or None,
         account=str(first.path[1]) if first.path[:1] == ("accounts",) and len(first.path) > 1 else None,
     )
+    error.places = [
+        Place(
+            ": ".join(filter(None, (_where(document.name, line), dotted(problem.path)))), problem.message, problem.fix
+        )
+        for line, problem in placed
+    ]
+    return error
 
 
 def dotted(path: KeyPath) -> str:
@@ -106,10 +113,13 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
+def _where(name: str, line: int, problem: Problem) -> str:
+    return ": ".join(filter(None, (f"{name}:{line}" if line else name, dotted(problem.path))))
+
+
 def _line(name: str, line: int, problem: Problem) -> str:
-    where = f"{name}:{line}" if line else name
     told = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
-    return ": ".join(filter(None, (where, dotted(problem.path), told)))
+    return f"{_where(name, line, problem)}: {told}"
 
 
 def _problem(detail: Mapping[str, Any], kind: object, prefix: KeyPath) -> Problem:

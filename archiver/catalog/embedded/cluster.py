@@ -35,7 +35,7 @@ async def create_cluster(home: Home, program: Program, *, is_synced: bool) -> No
     Raises: ConfigError when the user has no name; CatalogError with the end of the log when ``initdb`` fails;
     CatalogUnavailable when it takes far too long.
     """
-    _require_name(program.identity)
+    require_name(program.identity)
     for leftover in home.path.glob("data.part-*"):
         await asyncio.to_thread(shutil.rmtree, leftover, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix="data.part-", dir=home.path))
@@ -86,7 +86,7 @@ def log_since(home: Home, offset: int) -> str:
     return " | ".join(line.strip() for line in text.splitlines()[-_LOG_LINES:]) or "nothing is in its log"
 
 
-def _require_name(identity: Identity) -> None:
+def require_name(identity: Identity) -> None:
     try:
         pwd.getpwuid(identity.user_id)
     except KeyError:

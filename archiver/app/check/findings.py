@@ -1,0 +1,83 @@
+"""What a check finds: all is well, or what is wrong, where, and how to fix it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from archiver.model.errors import (
+    ArchiverError,
+    CatalogError,
+    CatalogUnavailable,
+    ConfigError,
+    Denied,
+    ListingError,
+    StorageError,
+    Throttled,
+    Transient,
+    Unreachable,
+)
+
+CONFIGURATION: Final = "configuration"
+CATALOG: Final = "catalog"
+STORAGE: Final = "storage"
+ACCOUNTS: Final = "accounts"
+CLOCK: Final = "clock"
+
+_FIXES: Final[tuple[tuple[type[ArchiverError], str], ...]] = (
+    (Throttled, "check again in some minutes; if it goes on, lower the account's rate_limit"),
+    (Unreachable, "check base_url, the network and the firewall here, and whether the provider is up"),
+    (Transient, "check again later; if it goes on, ask the provider's support"),
+    (ListingError, "check base_url and the ids of the account: it may be another API that answers there"),
+    (CatalogUnavailable, "check that the server runs, and that catalog.dsn names it"),
+    (CatalogError, "look into the server's log"),
+    (StorageError, "check storage.url and the disk"),
+    (ConfigError, "correct it in the configuration"),
+    (ArchiverError, "check base_url and the options of the account"),
+)
+"""What helps against an error that names no fix of its own: the first kind that it is of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a look came to; ``trouble`` None: all is well.
+
+    ``where`` is a part of the configuration such as ``storage`` or ``accounts.acme``, or ``clock``.
+    """
+
+    where: str
+    message: str
+    trouble: ArchiverError | None = None
+
+    @property
+    def fix(self) -> str:
+        """What to do about the trouble; empty where there is none."""
+        own = self.trouble.fix if self.trouble else None
+        return own or next((fix for kind, fix in _FIXES if isinstance(self.trouble, kind)), "")
+
+
+def problem(where: str, error: ArchiverError) -> Finding:
+    """The finding that an error stands for; the account is not named again in the message."""
+    account = f"account {error.account}: " if error.account else ""
+    return Finding(where=where, message=str(error).removeprefix(account), trouble=error)
+
+
+def configuration_problems(error: ConfigError) -> Sequence[Finding]:
+    """Each thing that is wrong in the file, where an error of ``load`` tells several at once."""
+    if not error.places:
+        return [problem(CONFIGURATION, error)]
+    return [problem(place.where, ConfigError(place.message, fix=place.fix)) for place in error.places]
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0 all is well; 2 the configuration is wrong, or every account refused; 3 out of reach; 1 anything else."""
+    troubles = [finding.trouble for finding in findings if finding.trouble]
+    accounts = [finding.trouble for finding in findings if finding.where.startswith(f"{ACCOUNTS}.")]
+    if any(isinstance(trouble, ConfigError) for trouble in troubles):
+        return 2
+    if any(isinstance(trouble, (CatalogError, StorageError)) for trouble in troubles):
+        return 3
+    if accounts and all(isinstance(trouble, Denied) for trouble in accounts):
+        return 2
+    if accounts and all(isinstance(trouble, (Denied, Transient)) for trouble in accounts):
+        return 3
+    return 1 if troubles else 0
