@@ -38,7 +38,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("app/cli/",),
     "rich": ("app/cli/",),
     "uvloop": ("app/",),
-    "structlog": ("net/", "providers/", "storage/", "catalog/", "pipeline/", "app/"),
+    "structlog": ("net/", "providers/", "storage/", "catalog/", "pipeline/", "jobs/", "app/"),
 }
 """Each third-party package has its home. stamina's is pipeline/retry.py: retrying is decided there and nowhere else."""
 

@@ -85,7 +85,8 @@ def report(problems: Sequence[Problem], document: Document) -> ConfigError:
     """One error that tells every problem in the order of the file, and carries the facts of the first."""
     keys = key_lines(document.text)
     placed = sorted(((line_of(keys, problem.path), problem) for problem in problems), key=lambda pair: pair[0])
-    lines = [_line(document.name, line, problem) for line, problem in placed]
+    places = [Place(_where(document.name, line, one), one.message, one.fix) for line, one in placed]
+    lines = [f"{one.where}: {one.message}; {one.fix}" if one.fix else f"{one.where}: {one.message}" for one in places]
     first = placed[0][1]
     error = ConfigError(
         lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems in the configuration:", *lines]),
@@ -93,12 +94,7 @@ def report(problems: Sequence[Problem], document: Document) -> ConfigError:
         key=dotted(first.path) or None,
         account=str(first.path[1]) if first.path[:1] == ("accounts",) and len(first.path) > 1 else None,
     )
-    error.places = [
-        Place(
-            ": ".join(filter(None, (_where(document.name, line), dotted(problem.path)))), problem.message, problem.fix
-        )
-        for line, problem in placed
-    ]
+    error.places = places
     return error
 
 
@@ -115,11 +111,6 @@ def dotted(path: KeyPath) -> str:
 
 def _where(name: str, line: int, problem: Problem) -> str:
     return ": ".join(filter(None, (f"{name}:{line}" if line else name, dotted(problem.path))))
-
-
-def _line(name: str, line: int, problem: Problem) -> str:
-    told = f"{problem.message}; {problem.fix}" if problem.fix else problem.message
-    return f"{_where(name, line, problem)}: {told}"
 
 
 def _problem(detail: Mapping[str, Any], kind: object, prefix: KeyPath) -> Problem:

@@ -87,6 +87,7 @@ def log_since(home: Home, offset: int) -> str:
 
 
 def require_name(identity: Identity) -> None:
+    """See that the user who will own the data has a name. Raises: ConfigError (key ``catalog.dsn``)."""
     try:
         pwd.getpwuid(identity.user_id)
     except KeyError:
