@@ -63,9 +63,10 @@ class ArchiverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One of several things that are wrong in a configuration: where (file, line and key), what, and the fix."""
+    """One of several things that are wrong in a configuration: its line (``config.toml:12``), key, what, and the fix."""
 
-    where: str
+    line: str
+    key: str
     message: str
     fix: str | None = None
 

@@ -65,7 +65,7 @@ def configuration_problems(error: ConfigError) -> Sequence[Finding]:
     """Each thing that is wrong in the file, where an error of ``load`` tells several at once."""
     if not error.places:
         return [problem(CONFIGURATION, error)]
-    return [problem(place.where, ConfigError(place.message, fix=place.fix)) for place in error.places]
+    return [problem(f"{one.line} {one.key}", ConfigError(one.message, fix=one.fix)) for one in error.places]
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

@@ -85,8 +85,8 @@ def report(problems: Sequence[Problem], document: Document) -> ConfigError:
     """One error that tells every problem in the order of the file, and carries the facts of the first."""
     keys = key_lines(document.text)
     placed = sorted(((line_of(keys, problem.path), problem) for problem in problems), key=lambda pair: pair[0])
-    places = [Place(_where(document.name, line, one), one.message, one.fix) for line, one in placed]
-    lines = [f"{one.where}: {one.message}; {one.fix}" if one.fix else f"{one.where}: {one.message}" for one in places]
+    places = [_place(document.name, line, problem) for line, problem in placed]
+    lines = [_told(place) for place in places]
     first = placed[0][1]
     error = ConfigError(
         lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems in the configuration:", *lines]),
@@ -109,8 +109,13 @@ def dotted(path: KeyPath) -> str:
     return text
 
 
-def _where(name: str, line: int, problem: Problem) -> str:
-    return ": ".join(filter(None, (f"{name}:{line}" if line else name, dotted(problem.path))))
+def _place(name: str, line: int, problem: Problem) -> Place:
+    return Place(f"{name}:{line}" if line else name, dotted(problem.path), problem.message, problem.fix)
+
+
+def _told(place: Place) -> str:
+    message = f"{place.message}; {place.fix}" if place.fix else place.message
+    return ": ".join(filter(None, (place.line, place.key, message)))
 
 
 def _problem(detail: Mapping[str, Any], kind: object, prefix: KeyPath) -> Problem:
