@@ -104,7 +104,7 @@ async def run_backfill(
 ) -> "Summary":
     """Open everything, run the backfill under a progress line, close everything."""
     from archiver.app.backfill import Backfill
-    from archiver.app.cli.progress import progress_line
+    from archiver.app.cli.progress import backfill_progress
     from archiver.app.dry_run import rehearse
     from archiver.app.logs import configure
     from archiver.app.wiring import open_accounts, open_archive
@@ -114,7 +114,8 @@ async def run_backfill(
     interruption.grace = config.transfer.shutdown_grace
     async with open_accounts(config, chosen.accounts) as accounts:
         tallies = {account.name: Tally() for account in accounts}
-        async with progress_line(tallies, lambda: configure(level, config.log.format)):
+        is_quiet = common.as_json or config.log.format == "json"
+        async with backfill_progress(tallies, lambda: configure(level, config.log.format), is_quiet=is_quiet):
             if chosen.is_dry_run:
                 return await rehearse(config, accounts, scope.window, tallies)
             async with open_archive(config) as archive:

@@ -116,6 +116,7 @@ def verify(
 
     async def body(interruption: Interruption) -> int:
         from archiver.app.cli.progress import verify_progress
+        from archiver.app.logs import configure
         from archiver.app.wiring import open_catalog, open_store, retry_policy
         from archiver.jobs.fixity import Fixity, FixityTally
 
@@ -134,7 +135,9 @@ def verify(
                 tally=tally,
             )
             interruption.grace, interruption.drain = config.transfer.shutdown_grace, job.drain
-            async with verify_progress(tally):
+            is_quiet = common.as_json or config.log.format == "json"
+            level = common.log_level or "warning"
+            async with verify_progress(tally, lambda: configure(level, config.log.format), is_quiet=is_quiet):
                 await job.run(selections)
         _show(tally, as_json=common.as_json)
         return 0 if tally.is_sound else 1
