@@ -107,23 +107,18 @@ def show_record(record: Record, history: Sequence[Event]) -> None:
     console = stdout_console()
     console.print(Text(f"{record.account}/{record.listed.recording_id}", style="bold"), soft_wrap=True)
     facts = {name: value for name, value in record_json(record).items() if name not in _UNTOLD and value is not None}
-    table = plain_table("", "")
-    table.show_header = False
     for name, value in facts.items():
-        table.add_row(f"  {name}", Text(_plainly(value), overflow="fold"))
-    console.print(table)
+        console.print(Text(f"  {name:<{_NAME_WIDTH}}  {_plainly(value)}"), soft_wrap=True)
     console.print("\nhistory", style="bold")
-    events = plain_table("", "", "")
-    events.show_header = False
     for event in history:
         told = ", ".join(f"{name} {value}" for name, value in event.facts.items() if value is not None)
-        events.add_row(f"  {instant(event.at)}", event.name, Text(told, overflow="fold"))
-    console.print(events)
+        console.print(Text(f"  {instant(event.at)}  {event.name:<10}  {told}"), soft_wrap=True)
     console.print("\nprovider's document", style="bold")
     console.print_json(data=record.listed.document, indent=2)
 
 
 _UNTOLD = frozenset({"account", "recording_id", "provider_metadata", "redacted"})
+_NAME_WIDTH = 17
 
 
 def _plainly(value: object) -> str:

@@ -1,79 +1,76 @@
 """What a body's first bytes say: which container of audio it is, or that it is a message in disguise.
 
 Source: "Multimedia Programming Interface and Data Specifications 1.0" (IBM, Microsoft, 1991), RIFF and WAVE; RFC 3533
-(Ogg); ISO 14496-12 (ftyp); ISO 11172-3 and 13818-3 (MPEG audio frames); ISO 13818-7 (ADTS); id3.org (ID3v2).
+(Ogg); ISO 14496-12 (ftyp); ISO 23008-12 and the MP4 registration authority (brands); ISO 13818-7 (ADTS).
 """
 
 import codecs
 from typing import Final
 
+from archiver.pipeline.containers.mp3_tags import leading_tag_bytes
+from archiver.pipeline.containers.mpeg import HEADER_BYTES, frame_of, free_format_bytes
+
 HEAD_BYTES: Final = 4096
 """How much of a body's beginning ``sniff`` and ``spoken_text`` look at: more than the longest frame and a header."""
 
-_MAGIC: Final = (
-    (0, b"OggS", "ogg"),
-    (0, b"fLaC", "flac"),
-    (0, b"#!AMR", "amr"),
-    (0, b"\x1a\x45\xdf\xa3", "webm"),
-    (0, b".snd", "au"),
-    (4, b"ftyp", "m4a"),
-)
-
-_MPEG_1: Final = 3
-_LAYER_2: Final = 2
-_KBITS: Final = {
-    (True, True): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, False): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, True): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, False): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+_MAGIC: Final = {
+    b"OggS": "ogg",
+    b"fLaC": "flac",
+    b"#!AMR": "amr",
+    b"\x1a\x45\xdf\xa3": "webm",
+    b".snd": "au",
 }
-"""Bit rates in kbit/s by (is MPEG-1, is Layer II); the header's index counts from 1."""
 
-_HERTZ: Final = (44_100, 48_000, 32_000)
-_HERTZ_DIVISOR: Final = {_MPEG_1: 1, 2: 2, 0: 4}
-"""By the header's version: MPEG-1, 2 and 2.5."""
+_PICTURES: Final = (
+    "heic heix heim heis hevc hevx hevm hevs mif1 mif2 mif3 msf1 miaf MiHA MiHB MiHE heif avif avis avio avci avcs "
+    "vvic vvis evbi evbs evmi evms jpeg jpgs j2ki j2is jp2 jpx jpm jxl crx"
+)
+"""Brands of ``ftyp`` under which pictures come: HEIF and what is made of it, JPEG 2000 and XL, Canon's raw files."""
 
 
 def sniff(head: bytes) -> str | None:
     """The container that a body's first bytes show, or None when they show no audio that we know.
 
     Bare frames (MP3, AAC) have no magic but a few set bits, which text in UTF-16 and noise have too: they count only
-    when a second frame begins where the first one ends, or the body ends there.
+    when a second frame begins where the first one ends, or the body ends there. Zeros before them are stepped over;
+    other junk is not, for archives and films hold frames too. Behind an ID3 tag that ends here, the bytes decide.
     """
-    if head[:4] in {b"RIFF", b"RIFX", b"RF64"} and head[8:12] == b"WAVE":
+    if head[:4] in {b"RIFF", b"RIFX", b"RF64", b"BW64"} and head[8:12] == b"WAVE":
         return "wav"
-    for offset, magic, name in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
+    if head[4:8] == b"ftyp":
+        return None if head[8:12].decode("latin-1").strip() in _PICTURES.split() else "m4a"
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
             return name
-    if _is_id3(head) or _is_framed(head, _mpeg_frame_bytes(head), head[1:2]):
+    if head.startswith(b"ID3"):
+        return _sniff_behind_tag(head)
+    frames = head.lstrip(b"\0")
+    if _is_framed(frames, _mpeg_frame_bytes(frames)):
         return "mp3"
-    return "aac" if _is_framed(head, _adts_frame_bytes(head), head[1:2]) else None
+    return "aac" if _is_framed(head, _adts_frame_bytes(head)) else None
 
 
-def _is_id3(head: bytes) -> bool:
-    """Whether an ID3v2 tag begins here: a version that exists, and a length in bytes of seven bits."""
-    return head[:3] == b"ID3" and head[3:4] in {b"\x02", b"\x03", b"\x04"} and all(byte < 0x80 for byte in head[6:10])
+def _sniff_behind_tag(head: bytes) -> str | None:
+    """Behind a tag that reaches further than this, MP3 is likely; whether it is, the walk tells."""
+    tag_bytes = leading_tag_bytes(head)
+    if tag_bytes is None:
+        return None
+    behind = sniff(head[tag_bytes:])
+    return behind if behind in {"aac", "flac"} else "mp3"
 
 
-def _is_framed(head: bytes, length: int | None, second_byte: bytes) -> bool:
+def _is_framed(head: bytes, length: int | None) -> bool:
     if length is None or length > len(head):
         return False
-    return length == len(head) or head[length : length + 2] == b"\xff" + second_byte
+    return length == len(head) or head[length : length + 2] == head[:2]
 
 
-def _mpeg_frame_bytes(header: bytes) -> int | None:
+def _mpeg_frame_bytes(head: bytes) -> int | None:
     """The length of the MPEG audio frame (Layer II or III) that begins here, None when none does."""
-    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+    frame = frame_of(head[:HEADER_BYTES])
+    if frame is None or frame.layer == 1:
         return None
-    version, layer = header[1] >> 3 & 3, header[1] >> 1 & 3
-    bitrate, sampling = header[2] >> 4, header[2] >> 2 & 3
-    if version not in _HERTZ_DIVISOR or layer not in {1, _LAYER_2} or bitrate in {0, 15} or sampling == 3:
-        return None
-    is_first, is_layer_2 = version == _MPEG_1, layer == _LAYER_2
-    bits_per_s = _KBITS[is_first, is_layer_2][bitrate - 1] * 1000
-    samples = 1152 if is_first or is_layer_2 else 576
-    padding = header[2] >> 1 & 1
-    return samples // 8 * bits_per_s * _HERTZ_DIVISOR[version] // _HERTZ[sampling] + padding
+    return frame.size_bytes or free_format_bytes(head)
 
 
 def _adts_frame_bytes(header: bytes) -> int | None:

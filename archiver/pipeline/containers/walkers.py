@@ -3,11 +3,23 @@
 from collections.abc import Mapping
 from typing import BinaryIO, Final
 
+from archiver.pipeline.containers.aac import walk_aac
+from archiver.pipeline.containers.amr import walk_amr
+from archiver.pipeline.containers.au import walk_au
+from archiver.pipeline.containers.mp3 import walk_mp3
+from archiver.pipeline.containers.mp4 import walk_mp4
+from archiver.pipeline.containers.ogg import walk_ogg
 from archiver.pipeline.containers.sound import Sound, Walker
 from archiver.pipeline.containers.wav import walk_wav
 
 WALKERS: Final[Mapping[str, Walker]] = {
+    "mp3": walk_mp3,
     "wav": walk_wav,
+    "ogg": walk_ogg,
+    "m4a": walk_mp4,
+    "aac": walk_aac,
+    "amr": walk_amr,
+    "au": walk_au,
 }
 
 
