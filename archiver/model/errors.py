@@ -63,7 +63,7 @@ class ArchiverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One of several things that are wrong in a configuration: its line (``config.toml:12``), key, what, and the fix."""
+    """One of several things that are wrong in a configuration: its line (``config.toml:12``), key, what, the fix."""
 
     line: str
     key: str

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeAlias
 
 from aiohttp import web
 
+from archiver.sandbox.faults.orders import Order, parse_order
 from archiver.sandbox.levers import Lever, is_list_of_texts
 from archiver.sandbox.provider import Provider
 
@@ -17,6 +18,9 @@ _RULES: Mapping[str, Rule] = {
     "add": (lambda value: type(value) is int and value >= 0, "a whole number of recordings"),
     "delete": (is_list_of_texts, "a list of ids"),
     "reset_counts": (lambda value: isinstance(value, bool), "true or false"),
+    "empty": (lambda value: isinstance(value, bool), "true or false"),
+    "clear_faults": (lambda value: isinstance(value, bool), "true or false"),
+    "faults": (is_list_of_texts, "a list of NAME:key=value,…"),
 }
 
 
@@ -24,12 +28,16 @@ _RULES: Mapping[str, Rule] = {
 class Command:
     """What ``/control`` was asked to do. ``add`` is a number for each provider; ``delete`` are recording ids.
 
-    ``levers`` are the values for the providers' own commands, by name.
+    ``empty`` hides everything, or brings it back. ``clear_faults`` ends the faults in force and brings back what they
+    hid, before ``faults`` begin. ``levers`` are the values for the providers' own commands, by name.
     """
 
     add: int = 0
     delete: tuple[str, ...] = ()
     reset_counts: bool = False
+    empty: bool | None = None
+    clear_faults: bool = False
+    faults: tuple[Order, ...] = ()
     levers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -44,7 +52,9 @@ class Command:
                 raise ValueError(f"{key}: expected {expected}")
         own = {key: value for key, value in document.items() if key in _RULES}
         pulled = {key: value for key, value in document.items() if key in levers}
-        return cls(**{**own, "delete": tuple(document.get("delete", ())), "levers": pulled})
+        orders = tuple(parse_order(text) for text in document.get("faults", ()))
+        lists = {"delete": tuple(document.get("delete", ())), "faults": orders}
+        return cls(**{**own, **lists, "levers": pulled})
 
 
 class Ledgers:
@@ -77,15 +87,21 @@ class Control:
         return application
 
     def apply(self, command: Command, now: datetime) -> dict[str, Any]:
-        """Delete, add, pull the levers, forget the counts. Returns what was done, with the ids concerned."""
+        """Delete, add, pull the levers, change the faults, forget the counts. Returns what was done, with the ids."""
         deleted = [recording_id for recording_id in command.delete if self._delete(recording_id, now)]
         added = [
             recording_id for provider in self._providers for recording_id in provider.population.add(command.add, now)
         ]
         for name, value in command.levers.items():
             self._pull(name, value)
-        if command.reset_counts:
-            for provider in self._providers:
+        for provider in self._providers:
+            if command.clear_faults:
+                provider.house.faults.clear()
+                provider.population.empty(is_empty=False)
+            provider.house.faults.add(command.faults)
+            if command.empty is not None:
+                provider.population.empty(is_empty=command.empty)
+            if command.reset_counts:
                 provider.ledger.reset_counts()
         unknown = sorted(set(command.delete) - set(deleted))
         return {"added": added, "deleted": deleted, "unknown": unknown, "counts_reset": command.reset_counts}

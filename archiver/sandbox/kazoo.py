@@ -1,4 +1,4 @@
-"""Kazoo's Crossbar over HTTP: two logins, listings by window, retrieve, and media by ``Accept``.
+"""Kazoo's Crossbar over HTTP: two logins, listings by window, retrieve, delete, and media by ``Accept``.
 
 The traps that source and documentation show are on from the start: Gregorian seconds, a default window of 31 days,
 months with both defects at their seams, tokens of a fixed life that every envelope repeats, a 404 that repeats a wrong
@@ -25,11 +25,14 @@ from uuid import uuid4
 from aiohttp import web
 
 from archiver.sandbox import hosting, kazoo_envelope
-from archiver.sandbox.audio import render
-from archiver.sandbox.kazoo_documents import Quirks, file_name, media_type, recording_document
+from archiver.sandbox.asked import Asked
+from archiver.sandbox.delivery import LISTED
+from archiver.sandbox.faults.plan import Faults
+from archiver.sandbox.hosting import STRANGER, House
+from archiver.sandbox.kazoo_documents import WIRE, Quirks, file_name, media_type, recording_document
 from archiver.sandbox.kazoo_envelope import UNAVAILABLE, Reply
 from archiver.sandbox.kazoo_login import refuse_api_key, refuse_user
-from archiver.sandbox.kazoo_media import Form, negotiate, send_media
+from archiver.sandbox.kazoo_media import Form, answer_media, negotiate
 from archiver.sandbox.kazoo_months import SPAN, Key, Months, gregorian
 from archiver.sandbox.kazoo_query import Query, Refused, write_key
 from archiver.sandbox.ledger import Ledger, Standing
@@ -66,12 +69,21 @@ class Kazoo:
             lambda: TokenBucket(options.kazoo.bucket_tokens, options.kazoo.refill_per_s)
         )
         self._failures: deque[str] = deque()
-        self.ledger = Ledger(self._account_id, self.population, ("login", "list", "retrieve", "media"), self._standing)
+        endpoints = ("login", "list", "retrieve", "delete", "media")
+        self.ledger = Ledger(self._account_id, self.population, endpoints, self._standing)
         self.levers: Mapping[str, Lever] = {
             "expire_tokens": Lever(is_true, "true", lambda _: self._desk.end_all()),
             "make_ready": Lever(is_list_of_texts, "a list of ids", self._make_ready),
             "answer_503": Lever(_are_reasons, f"a list of {', '.join(UNAVAILABLE)}", self._failures.extend),
         }
+        self.house = House(
+            ledger=self.ledger,
+            faults=Faults(self.NAME, options, self.ledger),
+            wire=WIRE,
+            stock=self.population,
+            levers=self.levers,
+            stranger=listeners[STRANGER].origin,
+        )
 
     @property
     def population(self) -> Population:
@@ -98,24 +110,17 @@ class Kazoo:
         root = "/v2/accounts/{account}"
         recording = root + "/recordings/{recording_id}"
         api = hosting.host(
-            self.ledger,
-            self._note_request,
+            self.house,
+            _describe,
             self._check,
             web.put("/v2/{way:api_auth|user_auth}", self._login, name="login"),
             web.get(root + "{owner:(?:/users/[^/]+)?}/recordings", self._list, name="list", allow_head=False),
             web.get(recording, self._show, name="recording", allow_head=False),
+            web.delete(recording, self._delete, name="delete"),
             web.patch(recording, self._patch),
             web.route("*", "/{path:.*}", self._nothing),
         )
         return {"api": api}
-
-    def _note_request(self, request: web.Request) -> None:
-        endpoint = hosting.endpoint(request)
-        if endpoint == "recording":
-            endpoint = "retrieve" if negotiate(request) is Form.DOCUMENT else "media"
-        self.ledger.note_request(endpoint)
-        if endpoint == "media":
-            self.ledger.note_media_request(request.match_info["recording_id"])
 
     def _check(self, request: web.Request) -> web.Response | None:
         """The bucket of this address, then the token, the account in the path, and failures that were ordered."""
@@ -167,7 +172,7 @@ class Kazoo:
         if len(page) > most_rows:
             return self._answer(request, kazoo_envelope.too_large())
         response = self._answer(request, self._page(page, following))
-        self.ledger.note_listed(key.recording_id for key in page)
+        request[LISTED] = tuple(key.recording_id for key in page)
         self.population.note_listing()
         return response
 
@@ -186,13 +191,10 @@ class Kazoo:
         latest_start = straddler.latest_start if straddler else None
         return recording_document(recording, self._owner_of(recording.recording_id), latest_start)
 
-    async def _show(self, request: web.Request) -> web.StreamResponse:
-        recording_id = request.match_info["recording_id"]
-        if not _RECORDING_ID.fullmatch(recording_id):
-            return self._answer(request, kazoo_envelope.malformed_id(recording_id))
-        recording = self.population.find(recording_id)
-        if recording is None or not self._months.is_retrievable(recording_id):
-            return self._answer(request, kazoo_envelope.missing_document(recording_id))
+    async def _show(self, request: web.Request) -> web.Response:
+        recording = self._find(request)
+        if isinstance(recording, Reply):
+            return self._answer(request, recording)
         match negotiate(request):
             case Form.DOCUMENT:
                 document = self._document(recording)
@@ -205,7 +207,26 @@ class Kazoo:
             case Form.MEDIA:
                 return await self._media(request, recording)
 
-    async def _media(self, request: web.Request, recording: Recording) -> web.StreamResponse:
+    def _find(self, request: web.Request) -> Recording | Reply:
+        """The recording that the path names, or why there is none."""
+        recording_id = request.match_info["recording_id"]
+        if not _RECORDING_ID.fullmatch(recording_id):
+            return kazoo_envelope.malformed_id(recording_id)
+        recording = self.population.find(recording_id)
+        if recording is None or not self._months.is_retrievable(recording_id):
+            return kazoo_envelope.missing_document(recording_id)
+        return recording
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """A soft delete: the document comes back once more, marked, and is not found any longer."""
+        recording = self._find(request)
+        if isinstance(recording, Reply):
+            return self._answer(request, recording)
+        self.population.delete(recording.recording_id)
+        self.ledger.note_deleted(recording.recording_id, datetime.now(UTC))
+        return self._answer(request, Reply(data={**self._document(recording), "_read_only": {"deleted": True}}))
+
+    async def _media(self, request: web.Request, recording: Recording) -> web.Response:
         if self._is_too_early(recording.recording_id):
             return self._answer(request, kazoo_envelope.missing_media(recording.recording_id))
         disposition = "inline" if request.query.get("inline") == "true" else "attachment"
@@ -214,8 +235,7 @@ class Kazoo:
             "Content-Disposition": f"{disposition}; filename={file_name(recording)}",
             "ETag": f'"{self._revision(recording.recording_id)}"',
         }
-        note = self.ledger.served(recording.recording_id)
-        sent = await send_media(request, render(recording.clip), headers, note)
+        sent = answer_media(request, recording, headers)
         return self._answer(request, kazoo_envelope.internal_error()) if sent is None else sent
 
     def _is_too_early(self, recording_id: str) -> bool:
@@ -283,6 +303,17 @@ class Kazoo:
     def _keyed(self, text: str) -> str:
         """Thirty-two hexadecimal digits that only this account's seed gives."""
         return blake2b(text.encode(), key=self._key, digest_size=16).hexdigest()
+
+
+def _describe(request: web.Request) -> Asked:
+    endpoint = hosting.endpoint(request)
+    if endpoint == "recording":
+        endpoint = "retrieve" if negotiate(request) is Form.DOCUMENT else "media"
+    if endpoint == "list":
+        user_id = request.match_info["owner"].removeprefix("/users/")
+        listing = f"user:{user_id}" if user_id else "account"
+        return Asked(endpoint=endpoint, listing=listing, query=request.query_string)
+    return Asked(endpoint=endpoint, recording_id=request.match_info.get("recording_id"))
 
 
 def _cost(request: web.Request) -> int:

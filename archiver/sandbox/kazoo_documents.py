@@ -6,15 +6,28 @@ Source: 2600hz/kazoo, schema call_recordings and cb_recordings, read 2026-11.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from archiver.sandbox.kazoo_months import gregorian
 from archiver.sandbox.population import Recording
+from archiver.sandbox.wire import Wire
 
 _MEDIA_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _DIRECTIONS = ("inbound",) * 5 + ("outbound",) * 4 + ("",)
 _ORIGINS = ("inbound from PSTN to account", "outbound from user to offnet", "", None)
 _NAMES = ("Ada Löwe", "WIRELESS CALLER", "", None)
+
+
+WIRE: Final = Wire(
+    rows=("data",),
+    name="id",
+    durations=("duration", "duration_ms"),
+    moments=("start",),
+    names=("name", "description"),
+    following=("next_start_key",),
+    positions=("start_key",),
+    again=lambda document: document.get("start_key"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

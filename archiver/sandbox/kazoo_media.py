@@ -5,11 +5,14 @@ Source: 2600hz/kazoo, cb_recordings and crossbar's api_resource, read 2026-11.
 
 import gzip
 import re
+from collections.abc import Mapping
 from enum import Enum, auto
 
 from aiohttp import web
 
-from archiver.sandbox.delivery import Note, Part, content_range, send
+from archiver.sandbox.audio import render
+from archiver.sandbox.delivery import Part, audio, content_range
+from archiver.sandbox.population import Recording
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
@@ -54,31 +57,26 @@ def _weigh(choice: str) -> tuple[str, float]:
         return name, 0.0
 
 
-async def send_media(
-    request: web.Request, body: bytes, headers: dict[str, str], note: Note
-) -> web.StreamResponse | None:
+def answer_media(request: web.Request, recording: Recording, headers: Mapping[str, str]) -> web.Response | None:
     """Answer with what ``Range`` asks for, compressed where the client allows it; None for a range behind the end.
 
     A range that ends at or behind the end is taken for the whole. ``Content-Range`` is there whatever is sent.
     """
+    body = render(recording.clip)
     asked = _RANGE.fullmatch(request.headers.get("Range", ""))
     if asked is None and "gzip" in request.headers.get("Accept-Encoding", ""):
         packed = gzip.compress(body)
-        return await send(request, packed, _part(packed, 200, 0, {**headers, "Content-Encoding": "gzip"}), note)
-    if asked is None:
-        return await send(request, body, _part(body, 200, 0, headers), note)
-    start = int(asked[1])
+        stated = {**headers, **_stated(0, len(packed), len(packed)), "Content-Encoding": "gzip"}
+        return audio(request, recording, packed, Part(headers=stated))
+    start = int(asked[1]) if asked else 0
     if start >= len(body):
         return None
-    if not asked[2]:
-        return await send(request, body, _part(body, 206, start, headers), note)
-    end = int(asked[2]) + 1
-    if end >= len(body):
-        return await send(request, body, _part(body, 200, 0, headers), note)
-    return await send(request, body, _part(body[:end], 206, start, headers, size=len(body)), note)
+    end = int(asked[2]) + 1 if asked and asked[2] else len(body)
+    if asked is None or (asked[2] and end >= len(body)):
+        return audio(request, recording, body, Part(headers={**headers, **_stated(0, len(body), len(body))}))
+    stated = {**headers, **_stated(start, end, len(body))}
+    return audio(request, recording, body, Part(status=206, start=start, end=end, headers=stated))
 
 
-def _part(body: bytes, status: int, start: int, headers: dict[str, str], *, size: int | None = None) -> Part:
-    end = len(body)
-    stated = {"Content-Range": content_range(start, end, end if size is None else size)}
-    return Part(status=status, start=start, end=end, headers={**headers, **stated})
+def _stated(start: int, end: int, size: int) -> dict[str, str]:
+    return {"Content-Range": content_range(start, end, size)}

@@ -47,7 +47,8 @@ class SandboxOptions:
     ``providers`` are the names of those to serve. ``recordings`` for each of them lie in the 30 days before ``anchor``
     (aware; None means now), Kazoo's in the 75 days. ``page_cap`` is the largest page. ``audio_seconds`` bounds every
     length; None means 2 to 60 s and mostly 3 to 20 s. ``late_arrivals`` of the recordings appear only while the
-    listing is being read, within its first four pages: VBC's anywhere in it, the others' at its head.
+    listing is being read, within its first four pages: VBC's anywhere in it, the others' at its head. ``faults`` are
+    orders to misbehave, ``NAME:key=value,…``.
     """
 
     providers: tuple[str, ...] = ("vobiz",)
@@ -57,6 +58,7 @@ class SandboxOptions:
     page_cap: int = 50
     audio_seconds: tuple[float, float] | None = None
     late_arrivals: int = 5
+    faults: tuple[str, ...] = ()
     vbc: VbcOptions = field(default_factory=VbcOptions)
     kazoo: KazooOptions = field(default_factory=KazooOptions)
 

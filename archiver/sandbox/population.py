@@ -6,7 +6,7 @@ id and two numbers a recording, so large populations stay small and the same see
 
 import uuid
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -111,6 +111,14 @@ class Stock(Protocol):
         """Make a recording vanish; False when there is none of this id."""
         ...
 
+    def empty(self, *, is_empty: bool) -> None:
+        """Hide everything that exists, or bring it back."""
+        ...
+
+    def part(self, listing: str) -> "Population":
+        """The recordings of one listing."""
+        ...
+
 
 class Population:
     """The recordings of one listing. Those that are ``listed`` exist: neither withheld nor deleted."""
@@ -125,6 +133,8 @@ class Population:
         withheld = self._draw_withheld()
         self._listed = [number for number in range(plan.count) if number not in withheld]
         self._arrivals = self._draw_arrivals(withheld)
+        self._held: list[int] = []
+        self._is_empty = False
         self._listings = 0
         self._read = lru_cache(maxsize=1000)(self._draw)
 
@@ -163,7 +173,7 @@ class Population:
         """A page was handed out; what was due to arrive after it is listed from now on."""
         self._listings += 1
         for number in self._arrivals.pop(self._listings, ()):
-            insort(self._listed, number)
+            self._put(number)
 
     def add(self, count: int, now: datetime) -> list[str]:
         """Make ``count`` recordings appear at the head, a millisecond apart. Returns their ids, oldest first."""
@@ -173,7 +183,7 @@ class Population:
             self._added_at[number] = start + timedelta(milliseconds=number - first + 1)
             self._ids.append(self._name(number))
             self._number_of[self._ids[number]] = number
-            self._listed.append(number)
+            self._put(number)
         return self._ids[first:]
 
     def delete(self, recording_id: str) -> bool:
@@ -183,6 +193,33 @@ class Population:
             return False
         del self._listed[bisect_left(self._listed, number)]
         return True
+
+    def empty(self, *, is_empty: bool) -> None:
+        """Hide everything that is listed, or bring it back."""
+        self._is_empty = is_empty
+        if is_empty:
+            self.hold_back(self.ids())
+        else:
+            self.bring_back()
+
+    def hold_back(self, recording_ids: Iterable[str]) -> None:
+        """Take listed recordings out of the listing as if they had not arrived yet."""
+        numbers = {self._number_of[recording_id] for recording_id in recording_ids}
+        self._held += sorted(numbers)
+        self._listed = [number for number in self._listed if number not in numbers]
+
+    def bring_back(self) -> None:
+        """List them in their old places."""
+        self._listed = sorted([*self._listed, *self._held])
+        self._held = []
+
+    def part(self, _listing: str) -> "Population":
+        """All of it: where there are several listings, each shows the same recordings."""
+        return self
+
+    def _put(self, number: int) -> None:
+        """Into its place in the listing, or behind it while that is empty."""
+        insort(self._held if self._is_empty else self._listed, number)
 
     def _is_listed(self, number: int) -> bool:
         place = bisect_left(self._listed, number)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 from aiohttp import web
 
+from archiver.sandbox.hosting import House
 from archiver.sandbox.ledger import Ledger
 from archiver.sandbox.levers import Lever
 from archiver.sandbox.listener import Listener
@@ -13,16 +14,17 @@ from archiver.sandbox.population import Stock
 
 
 class Provider(Protocol):
-    """One provider with one account. It is built from the options and a listener for each of ``HOSTS``.
+    """One provider with one account. It is built from the options, and listeners for each of ``HOSTS`` and a stranger.
 
     ``applications`` has the same names as ``HOSTS``. ``account_settings`` is the account's table in a configuration.
-    ``levers`` are this provider's own commands, by name.
+    ``house`` holds what its hosts share, ``levers`` are this provider's own commands, by name.
     """
 
     NAME: ClassVar[str]
     HOSTS: ClassVar[tuple[str, ...]]
     base_url: str
     ledger: Ledger
+    house: House
     levers: Mapping[str, Lever]
 
     def __init__(self, options: SandboxOptions, listeners: Mapping[str, Listener]) -> None: ...

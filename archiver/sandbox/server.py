@@ -11,16 +11,20 @@ from typing import Any
 
 from archiver.sandbox.configuration import render_configuration
 from archiver.sandbox.control import Control, Ledgers
+from archiver.sandbox.hosting import STRANGER
 from archiver.sandbox.kazoo import Kazoo
 from archiver.sandbox.listener import Listener
 from archiver.sandbox.options import SandboxOptions
 from archiver.sandbox.provider import Provider
+from archiver.sandbox.store import Store
 from archiver.sandbox.vbc import VonageVbc
 from archiver.sandbox.vobiz import Vobiz
 
 __all__ = ["PROVIDERS", "Sandbox", "SandboxOptions", "ready_line", "run", "serve", "write_configuration"]
 
 _KINDS: tuple[type[Provider], ...] = (Vobiz, VonageVbc, Kazoo)
+
+_STRANGERS_TYPE = "application/octet-stream"
 
 PROVIDERS: Mapping[str, type[Provider]] = MappingProxyType({kind.NAME: kind for kind in _KINDS})
 
@@ -86,9 +90,11 @@ def _account_name(provider: Provider) -> str:
 
 
 async def _serve_provider(kind: type[Provider], options: SandboxOptions, stack: AsyncExitStack) -> Provider:
-    listeners = {host: _listen(stack) for host in kind.HOSTS}
+    listeners = {host: _listen(stack) for host in (*kind.HOSTS, STRANGER)}
     provider = kind(options, listeners)
-    for host, application in provider.applications().items():
+    stranger = Store(listeners[STRANGER].origin, provider.population, provider.house, provider.house.sign)
+    applications = {**provider.applications(), STRANGER: stranger.application(lambda _: _STRANGERS_TYPE)}
+    for host, application in applications.items():
         runner = await listeners[host].serve(application)
         stack.push_async_callback(runner.cleanup)
     return provider

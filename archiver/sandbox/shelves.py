@@ -12,9 +12,6 @@ class Shelves:
     def __init__(self, populations: Mapping[str, Population]) -> None:
         self._populations = populations
 
-    def __getitem__(self, listing: str) -> Population:
-        return self._populations[listing]
-
     def ids(self) -> list[str]:
         """The ids of all listed recordings, one listing after the other."""
         return [recording_id for population in self._populations.values() for recording_id in population.ids()]
@@ -40,6 +37,15 @@ class Shelves:
         """Make a listed recording vanish; False when there is none of this id."""
         population = self._of(recording_id)
         return population is not None and population.delete(recording_id)
+
+    def empty(self, *, is_empty: bool) -> None:
+        """Hide everything that is listed, or bring it back."""
+        for population in self._populations.values():
+            population.empty(is_empty=is_empty)
+
+    def part(self, listing: str) -> Population:
+        """The recordings of one listing."""
+        return self._populations[listing]
 
     def _of(self, recording_id: str) -> Population | None:
         return self._populations.get(recording_id.rpartition(":")[0])

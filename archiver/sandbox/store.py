@@ -7,9 +7,9 @@ from urllib.parse import quote
 from aiohttp import web
 
 from archiver.sandbox import hosting
-from archiver.sandbox.audio import render
+from archiver.sandbox.asked import Asked
 from archiver.sandbox.delivery import deliver
-from archiver.sandbox.ledger import Ledger
+from archiver.sandbox.hosting import House
 from archiver.sandbox.population import Recording, Stock
 
 Sign = Callable[[str], str]
@@ -19,10 +19,10 @@ MediaType = Callable[[Recording], str]
 class Store:
     """A bucket that trusts its own signatures only, and takes foreign credentials for an attack on their owner."""
 
-    def __init__(self, origin: str, stock: Stock, ledger: Ledger, sign: Sign) -> None:
+    def __init__(self, origin: str, stock: Stock, house: House, sign: Sign) -> None:
         self._origin = origin
         self._stock = stock
-        self._ledger = ledger
+        self._house = house
         self._sign = sign
 
     def url(self, recording_id: str) -> str:
@@ -36,12 +36,11 @@ class Store:
             recording = self._stock.find(request.match_info["recording_id"])
             if recording is None:
                 return _error(404, "NoSuchKey")
-            note = self._ledger.served(recording.recording_id)
-            return await deliver(request, render(recording.clip), media_type(recording), note)
+            return deliver(request, recording, {"Content-Type": media_type(recording)})
 
         return hosting.host(
-            self._ledger,
-            lambda request: self._ledger.note_request(hosting.endpoint(request)),
+            self._house,
+            _describe,
             self._check,
             web.get("/recordings/{recording_id}", send, name="store", allow_head=False),
             web.route("*", "/{path:.*}", _nothing),
@@ -50,11 +49,15 @@ class Store:
     def _check(self, request: web.Request) -> web.Response | None:
         names = [name.lower() for name in request.headers]
         if any(name == "authorization" or name.startswith("x-auth-") for name in names):
-            self._ledger.credential_leaks += 1
+            self._house.ledger.credential_leaks += 1
             return _error(400, "InvalidArgument")
         signature = self._sign(request.match_info.get("recording_id", ""))
         is_signed = compare_digest(request.query.get("Signature", "").encode(), signature.encode())
         return None if is_signed else _error(403, "AccessDenied")
+
+
+def _describe(request: web.Request) -> Asked:
+    return Asked(endpoint=hosting.endpoint(request), recording_id=request.match_info.get("recording_id"))
 
 
 async def _nothing(_request: web.Request) -> web.Response:

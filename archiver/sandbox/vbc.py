@@ -1,4 +1,4 @@
-"""Vonage VBC as its pages describe it, over HTTP: tokens, company and user listings, retrieve, and media.
+"""Vonage VBC as its pages describe it, over HTTP: tokens, company and user listings, retrieve, delete, media.
 
 The traps that the pages and samples show are on from the start: ids that a company and a user recording share, page
 numbers that may begin with 0 or 1, links without filters, rows that turn up late with an old start, a quota for each
@@ -15,7 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, ClassVar
 from uuid import UUID
@@ -23,8 +23,11 @@ from uuid import UUID
 from aiohttp import web
 
 from archiver.sandbox import hosting
-from archiver.sandbox.audio import Encoding, render
-from archiver.sandbox.delivery import deliver
+from archiver.sandbox.asked import Asked
+from archiver.sandbox.audio import Encoding
+from archiver.sandbox.delivery import LISTED, deliver
+from archiver.sandbox.faults.plan import Faults
+from archiver.sandbox.hosting import STRANGER, House
 from archiver.sandbox.ledger import Ledger
 from archiver.sandbox.levers import Lever, is_true
 from archiver.sandbox.listener import Listener
@@ -34,7 +37,7 @@ from archiver.sandbox.quotas import SlidingMinute
 from archiver.sandbox.shelves import Shelves
 from archiver.sandbox.store import Store
 from archiver.sandbox.tokens import TokenDesk
-from archiver.sandbox.vbc_documents import COMPANY, Leaf, Place, Quirks, page_document, recording_document
+from archiver.sandbox.vbc_documents import COMPANY, WIRE, Leaf, Place, Quirks, page_document, recording_document
 from archiver.sandbox.vbc_filters import Query
 from archiver.sandbox.vbc_login import Login
 
@@ -62,12 +65,21 @@ class VonageVbc:
         self.base_url = f"{listeners['api'].origin}{_BASE}"
         self._place = Place(self.base_url, self._account_id)
         self._shelves = Shelves(self._populations(plan))
-        self.ledger = Ledger(self._account_id, self._shelves, ("login", "list", "retrieve", "media", "store"))
-        self._store = Store(listeners["store"].origin, self._shelves, self.ledger, self._signature)
+        endpoints = ("login", "list", "retrieve", "delete", "media", "store")
+        self.ledger = Ledger(self._account_id, self._shelves, endpoints)
         self._desk = TokenDesk(options.vbc.token_life, self._keyed)
         self._login = Login(self._desk, self._keyed)
-        self._quotas: defaultdict[str, SlidingMinute] = defaultdict(lambda: SlidingMinute(options.vbc.quota_per_min))
         self.levers: Mapping[str, Lever] = {"expire_tokens": Lever(is_true, "true", lambda _: self._desk.end_all())}
+        self.house = House(
+            ledger=self.ledger,
+            faults=Faults(self.NAME, options, self.ledger),
+            wire=WIRE,
+            stock=self._shelves,
+            levers=self.levers,
+            stranger=listeners[STRANGER].origin,
+        )
+        self._store = Store(listeners["store"].origin, self._shelves, self.house, self._signature)
+        self._quotas: defaultdict[str, SlidingMinute] = defaultdict(lambda: SlidingMinute(options.vbc.quota_per_min))
 
     @property
     def population(self) -> Shelves:
@@ -94,12 +106,13 @@ class VonageVbc:
         """What each host answers, the catch-all last."""
         root = _BASE + "{version:(?:/v1)?}/api"
         api = hosting.host(
-            self.ledger,
-            self._note_request,
+            self.house,
+            self._describe,
             self._check,
             web.post("/token", self._login.answer, name="login"),
             web.get(root + _LISTING, self._list, name="list", allow_head=False),
             web.get(root + _LISTING + r"/{number:\d+}", self._retrieve, name="retrieve", allow_head=False),
+            web.delete(root + _LISTING + r"/{number:\d+}", self._delete, name="delete"),
             web.get(root + r"/audio/recording/{number:\d+}", self._media, name="media", allow_head=False),
             web.route("*", "/{path:.*}", _not_found),
         )
@@ -126,11 +139,15 @@ class VonageVbc:
 
         return name
 
-    def _note_request(self, request: web.Request) -> None:
+    def _describe(self, request: web.Request) -> Asked:
         endpoint = hosting.endpoint(request)
-        self.ledger.note_request(endpoint)
         if endpoint == "media":
-            self.ledger.note_media_request(self._recording_id(request))
+            return Asked(endpoint=endpoint, recording_id=self._recording_id(request))
+        listing = self._listing(request) if "listing" in request.match_info else None
+        number = request.match_info.get("number")
+        if listing is None or number is None:
+            return Asked(endpoint=endpoint, listing=listing, query=request.query_string)
+        return Asked(endpoint=endpoint, recording_id=f"{listing}:{number}", listing=listing)
 
     def _check(self, request: web.Request) -> web.Response | None:
         """The token, its quota, and the account in the path; a login needs none of them."""
@@ -157,13 +174,13 @@ class VonageVbc:
         total, page = self._page(listing, query, number - base)
         leaf = Leaf(listing=listing, base=base, number=number, size=query.size, total=total)
         response = web.json_response(page_document(leaf, self._place, [self._document(found) for found in page]))
-        self.ledger.note_listed(recording.recording_id for recording in page)
-        self._shelves[listing].note_listing()
+        request[LISTED] = tuple(recording.recording_id for recording in page)
+        self._shelves.part(listing).note_listing()
         return response
 
     def _page(self, listing: str, query: Query, pages_before: int) -> tuple[int, list[Recording]]:
         """How many recordings match, and the page of them."""
-        shelf = self._shelves[listing]
+        shelf = self._shelves.part(listing)
         found = [stamp.recording_id for stamp in shelf.between(query.first, query.last)]
         if query.filters:
             found = [name for name in found if query.passes(self._document(shelf.was(name)))]
@@ -176,14 +193,21 @@ class VonageVbc:
         recording = self._shelves.find(f"{self._listing(request)}:{request.match_info['number']}")
         return await _not_found(request) if recording is None else web.json_response(self._document(recording))
 
+    async def _delete(self, request: web.Request) -> web.Response:
+        """For good, and only where the recording is listed."""
+        recording_id = f"{self._listing(request)}:{request.match_info['number']}"
+        if not self._shelves.delete(recording_id):
+            return await _not_found(request)
+        self.ledger.note_deleted(recording_id, datetime.now(UTC))
+        return web.Response(status=204)
+
     async def _media(self, request: web.Request) -> web.StreamResponse:
         recording = self._shelves.find(self._recording_id(request))
         if recording is None:
             return await _not_found(request)
         if Quirks.of(recording).is_redirected:
             return web.Response(status=302, headers={"Location": self._store.url(recording.recording_id)})
-        note = self.ledger.served(recording.recording_id)
-        return await deliver(request, render(recording.clip), _MEDIA_TYPE, note)
+        return deliver(request, recording, {"Content-Type": _MEDIA_TYPE})
 
     def _listing(self, request: web.Request) -> str | None:
         """The contract's name of the listing in the path, None for an unknown user."""

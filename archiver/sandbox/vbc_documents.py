@@ -12,8 +12,21 @@ from typing import Any, Final, Self
 
 from archiver.sandbox.audio import measure
 from archiver.sandbox.population import Recording
+from archiver.sandbox.wire import Wire
 
 COMPANY: Final = "company"
+WIRE: Final = Wire(
+    rows=("_embedded", "recordings"),
+    name="id",
+    durations=("duration",),
+    moments=("start", "end"),
+    sizes=("file_size_in_bytes",),
+    names=("file_name", "cnam"),
+    total=("total_items",),
+    following=("_links", "next"),
+    positions=("page",),
+    is_numbered_by_listing=True,
+)
 
 _DIRECTIONS = ("INBOUND",) * 5 + ("OUTBOUND",) * 4 + ("INTRA_PBX",)
 _NAMES = ("JOHN SMITH", "ZOË ŁĘCKA", "O'BRIEN, PAT", "", "ANONYMOUS")

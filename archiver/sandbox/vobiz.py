@@ -1,4 +1,4 @@
-"""Vobiz as its pages describe it, over HTTP: listing, retrieve, credential probe, and media on two more hosts.
+"""Vobiz as its pages describe it, over HTTP: listing, retrieve, delete, credential probe, and media on two more hosts.
 
 The traps that the documentation and samples show are on from the start: a page cap below the limit asked for, links
 without ``/api``, two shapes of retrieve, WAV behind ``.mp3``, 401 for a misspelt path, and media that a bucket on
@@ -19,15 +19,17 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from archiver.sandbox import hosting
-from archiver.sandbox.audio import render
-from archiver.sandbox.delivery import deliver
+from archiver.sandbox.asked import Asked
+from archiver.sandbox.delivery import LISTED, deliver
+from archiver.sandbox.faults.plan import Faults
+from archiver.sandbox.hosting import STRANGER, House
 from archiver.sandbox.ledger import Ledger
 from archiver.sandbox.levers import Lever
 from archiver.sandbox.listener import Listener
 from archiver.sandbox.options import SandboxOptions
 from archiver.sandbox.population import Population, Recording
 from archiver.sandbox.store import Store
-from archiver.sandbox.vobiz_documents import Place, Quirks, recording_document
+from archiver.sandbox.vobiz_documents import WIRE, Place, Quirks, recording_document
 
 _DEFAULT_LIMIT = 20
 _NOT_FOUND = "Recording not found"
@@ -49,9 +51,18 @@ class Vobiz:
         self._place = Place(self._auth_id, listeners["media"].origin)
         self.base_url = f"{listeners['api'].origin}/api/v1"
         self.population = Population(self.NAME, plan)
-        self.ledger = Ledger(self._auth_id, self.population, ("list", "retrieve", "auth_me", "media", "store"))
+        endpoints = ("list", "retrieve", "delete", "auth_me", "media", "store")
+        self.ledger = Ledger(self._auth_id, self.population, endpoints)
         self.levers: Mapping[str, Lever] = {}
-        self._store = Store(listeners["store"].origin, self.population, self.ledger, self._signature)
+        self.house = House(
+            ledger=self.ledger,
+            faults=Faults(self.NAME, options, self.ledger),
+            wire=WIRE,
+            stock=self.population,
+            levers=self.levers,
+            stranger=listeners[STRANGER].origin,
+        )
+        self._store = Store(listeners["store"].origin, self.population, self.house, self._signature)
 
     def account_settings(self) -> dict[str, Any]:
         """What a configuration says about this account. The store is private too, but gets no credentials."""
@@ -71,29 +82,24 @@ class Vobiz:
         """What each host answers, the catch-all last."""
         recordings = f"/api/v1/Account/{self._auth_id}/Recording/"
         api = hosting.host(
-            self.ledger,
-            self._note_request,
+            self.house,
+            _describe,
             self._check_credentials,
             web.get("/api/v1/auth/me", self._auth_me, name="auth_me", allow_head=False),
             web.get(recordings, self._list, name="list", allow_head=False),
             web.get(recordings + "{recording_id}/", self._retrieve, name="retrieve", allow_head=False),
+            web.delete(recordings + "{recording_id}/", self._delete, name="delete"),
             web.route("*", "/{path:.*}", self._unauthorized),
         )
         media = hosting.host(
-            self.ledger,
-            self._note_request,
+            self.house,
+            _describe,
             self._check_credentials,
             web.get(recordings + r"{recording_id}.{extension:mp3|wav}", self._media, name="media", allow_head=False),
             web.route("*", "/{path:.*}", self._not_found),
         )
         store = self._store.application(lambda recording: Quirks.of(recording).content_type)
         return {"api": api, "media": media, "store": store}
-
-    def _note_request(self, request: web.Request) -> None:
-        endpoint = hosting.endpoint(request)
-        self.ledger.note_request(endpoint)
-        if endpoint == "media":
-            self.ledger.note_media_request(request.match_info["recording_id"])
 
     def _check_credentials(self, request: web.Request) -> web.Response | None:
         claimed = (request.headers.get("X-Auth-ID", ""), request.headers.get("X-Auth-Token", ""))
@@ -118,15 +124,14 @@ class Vobiz:
         filters = {name: request.query[name] for name in ("call_uuid", "recording_type") if name in request.query}
         total, page = self._page(filters, offset, limit)
         now = datetime.now(UTC)
-        response = _answer(
+        request[LISTED] = tuple(recording.recording_id for recording in page)
+        self.population.note_listing()
+        return _answer(
             {
                 "meta": self._meta(filters, limit, offset, total),
                 "objects": [recording_document(recording, self._place, now) for recording in page],
             }
         )
-        self.ledger.note_listed(recording.recording_id for recording in page)
-        self.population.note_listing()
-        return response
 
     def _page(self, filters: Mapping[str, str], offset: int, limit: int) -> tuple[int, list[Recording]]:
         """How many recordings match, and the page of them."""
@@ -156,14 +161,21 @@ class Vobiz:
             return _answer({"meta": self._meta({}, _DEFAULT_LIMIT, 0, 1), "objects": [document]})
         return _answer(document)
 
+    async def _delete(self, request: web.Request) -> web.Response:
+        """Gone at once, with its audio."""
+        recording_id = request.match_info["recording_id"]
+        if not self.population.delete(recording_id):
+            return _refusal(404, _NOT_FOUND)
+        self.ledger.note_deleted(recording_id, datetime.now(UTC))
+        return web.Response(status=204)
+
     async def _media(self, request: web.Request) -> web.StreamResponse:
         recording = self.population.find(request.match_info["recording_id"])
         if recording is None or request.match_info["extension"] != Quirks.of(recording).extension:
             return _refusal(404, _NOT_FOUND)
         if Quirks.of(recording).is_redirected:
             return web.Response(status=302, headers={"Location": self._store.url(recording.recording_id)})
-        note = self.ledger.served(recording.recording_id)
-        return await deliver(request, render(recording.clip), Quirks.of(recording).content_type, note)
+        return deliver(request, recording, {"Content-Type": Quirks.of(recording).content_type})
 
     def _signature(self, recording_id: str) -> str:
         return self._keyed("store" + recording_id)
@@ -171,6 +183,13 @@ class Vobiz:
     def _keyed(self, text: str) -> str:
         """Thirty-two hexadecimal digits that only this account's seed gives."""
         return blake2b(text.encode(), key=self._key, digest_size=16).hexdigest()
+
+
+def _describe(request: web.Request) -> Asked:
+    endpoint = hosting.endpoint(request)
+    if endpoint == "list":
+        return Asked(endpoint=endpoint, listing="recordings", query=request.query_string)
+    return Asked(endpoint=endpoint, recording_id=request.match_info.get("recording_id"))
 
 
 def _matches(recording: Recording, filters: Mapping[str, str]) -> bool:

@@ -7,13 +7,25 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from random import Random
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from archiver.sandbox.population import Recording
+from archiver.sandbox.wire import Wire
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 _TYPES = ("call",) * 15 + ("conference",) * 2 + ("trunk",) * 3
 _BILLED_SECONDS = 60
+
+WIRE: Final = Wire(
+    rows=("objects",),
+    name="recording_id",
+    durations=("recording_duration_ms",),
+    moments=("add_time", "recording_start_ms"),
+    total=("meta", "total_count"),
+    following=("meta", "next"),
+    positions=("offset", "cursor"),
+    again=lambda _document: "/v1/Account/Recording/?cursor=bG9vcA",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Whether bare AAC is whole: its ADTS frames, one behind the other to the last byte.
 
-An ID3v2 tag may lie before them, an ID3v1 tag behind. AAC that was cut between two frames looks whole; only the claimed duration tells.
+An ID3v2 tag may lie before them, an ID3v1 tag behind. AAC that was cut between two frames looks whole; only the claimed
+duration tells.
 
 Source: ISO 13818-7, section 6.2 (adts_frame, its fixed and its variable header); id3.org (ID3v1, ID3v2).
 """

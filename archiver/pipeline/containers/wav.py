@@ -19,6 +19,9 @@ _UNSET: Final = 0xFFFFFFFF
 _SHORTEST_STREAMED: Final = 0x7FFFF000
 """Writers that can't come back leave 0 as a length, or one from here on: two or four GiB, less some header."""
 
+_LEFT_OPEN_BYTES: Final = 12
+"""A RIFF that ends before its first chunk has a length that nobody filled in."""
+
 _UNSET_LONG: Final = 1 << 62
 """A length of 64 bits from here on is none."""
 
@@ -128,8 +131,8 @@ def _audio_length(length: int, available: int, found: _Found, size_bytes: int) -
     if length == _UNSET and found.long_audio_bytes:
         return found.long_audio_bytes
     is_streamed = length >= _SHORTEST_STREAMED and length > available
-    if length == 0:  # under a finished RIFF length it means just that
-        is_streamed = found.ends_at + 1 < size_bytes
+    if length == 0:  # under a RIFF length that was filled in it means just that
+        is_streamed = found.ends_at <= _LEFT_OPEN_BYTES
     if not is_streamed:
         return length
     found.ends_at = size_bytes

@@ -126,7 +126,7 @@ async def test_a_range_behind_the_end_answers_416(visitor: Visitor) -> None:
 
 async def test_a_client_that_goes_away_got_no_whole_body() -> None:
     """A body whose reader hangs up early is entered as incomplete, if any of it was written."""
-    async with visit(recordings=5, audio_seconds=(600.0, 600.0)) as visitor:
+    async with visit(recordings=5, audio_seconds=(2000.0, 2000.0)) as visitor:
         row = await direct(visitor)
         await visitor.control({"reset_counts": True})
         async with visitor.session.get(row["recording_url"], headers=visitor.credentials) as response:

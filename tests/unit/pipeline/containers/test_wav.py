@@ -44,7 +44,6 @@ WHOLE = {
     "rifx": riff(chunk(b"fmt ", BIG_FORMAT, order=">"), chunk(b"data", SOUND, order=">"), magic=b"RIFX"),
     "streamed, lengths unset": riff(FMT, chunk(b"data", SOUND, UNSET), length=UNSET),
     "streamed, lengths zero": riff(FMT, chunk(b"data", SOUND, 0), length=0),
-    "streamed, header of an empty file": riff(FMT, chunk(b"data", SOUND, 0), length=36),
     "streamed by sox": riff(FMT, chunk(b"data", SOUND, 0x7FFFF000), length=0x7FFFF024),
     "streamed, but the data counted": riff(FMT, DATA, length=0x7FFFF024),
     "streamed by lame": riff(FMT, chunk(b"data", SOUND, 0x7FFFFFFF), length=0x80000023),
@@ -57,6 +56,7 @@ WHOLE = {
 EMPTY = {
     "44 bytes": riff(FMT, chunk(b"data", b"")),
     "no data, then a list": riff(FMT, chunk(b"data", b""), LIST),
+    "audio behind the header of an empty file": riff(FMT, chunk(b"data", SOUND, 0), length=36),
     "no data chunk": riff(FMT, LIST, chunk(b"JUNK", bytes(40))),
     "no format chunk": riff(DATA),
     "a format of 13 bytes": riff(chunk(b"fmt ", FORMAT[:13]), DATA),
