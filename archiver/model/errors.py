@@ -30,11 +30,13 @@ from datetime import timedelta
 class ArchiverError(Exception):
     """What went wrong, with the facts as attributes.
 
-    ``code`` is a stable word for scripts. ``fix`` says what the reader can do. ``key`` names a configuration key,
-    ``account`` an account, ``request_id`` the provider's id of the failed request (for its support).
+    ``code`` is a stable word for scripts. ``fix`` says what the reader can do: what the raiser knew, else the
+    ``remedy`` that is usual for such an error. ``key`` names a configuration key, ``account`` an account,
+    ``request_id`` the provider's id of the failed request (for its support).
     """
 
     code = "error"
+    remedy = "run it again with --log-level debug, and report what it says"
 
     def __init__(
         self,
@@ -47,7 +49,7 @@ class ArchiverError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.fix = fix
+        self.fix = fix or self.remedy
         self.key = key
         self.account = account
         self.request_id = request_id
@@ -78,6 +80,7 @@ class ConfigError(ArchiverError):
     """
 
     code = "config"
+    remedy = "correct it in the configuration, or on the command line"
     places: Sequence[Place] = ()
 
 
@@ -85,6 +88,7 @@ class Transient(ArchiverError):
     """Trying again may help; ``retry_after`` is the least wait that the other side asked for, if it did."""
 
     code = "transient"
+    remedy = "it is tried again by itself; if it goes on, ask the provider's support"
 
     def __init__(
         self,
@@ -102,42 +106,49 @@ class Throttled(Transient):
     """The provider asked for silence; the limiter of the credential is already frozen when this is raised."""
 
     code = "throttled"
+    remedy = "it is tried again by itself; if it goes on, lower the account's rate_limit"
 
 
 class Unreachable(Transient):
     """No usable answer came: the connection was refused, reset or timed out, or the name has no address."""
 
     code = "unreachable"
+    remedy = "check base_url, the network and the firewall here, and whether the provider is up"
 
 
 class NotReady(Transient):
     """The recording is listed, its media is not there yet. Waiting uses no attempt."""
 
     code = "not_ready"
+    remedy = "it is asked for again by itself, as soon as the provider may have it"
 
 
 class Permanent(ArchiverError):
     """The request can never succeed as it stands."""
 
     code = "permanent"
+    remedy = "`archiver retry ID` tries once more; if it stays, ask the provider about this recording"
 
 
 class Gone(Permanent):
     """The provider says that this recording does not exist (any more)."""
 
     code = "gone"
+    remedy = "nothing can be fetched any more; ask the provider whether it was deleted there"
 
 
 class Denied(ArchiverError):
     """The provider refuses the credentials, or the account as a whole."""
 
     code = "denied"
+    remedy = "check the account's credentials, and that they may read recordings; then run again"
 
 
 class ListingError(ArchiverError):
     """A page that cannot be believed. It is never an empty page; the walk ends and is recorded as incomplete."""
 
     code = "listing"
+    remedy = "check base_url and the account's ids; if they are right, the provider's answers have changed: report it"
 
 
 class WindowTooLarge(ListingError):
@@ -150,6 +161,7 @@ class IntegrityError(ArchiverError):
     """The bytes that arrived are not the recording: cut, empty, an error page, or no audio at all."""
 
     code = "integrity"
+    remedy = "it is fetched again by itself; if it goes on, ask the provider for this recording"
 
 
 class Doubtful(IntegrityError):
@@ -166,24 +178,28 @@ class LeaseLost(ArchiverError):
     """The lease ran out and somebody else took the work; nothing of ours may be written any more."""
 
     code = "lease_lost"
+    remedy = "nothing is lost: another process works on it"
 
 
 class CatalogError(ArchiverError):
     """The catalog cannot be used: wrong schema, newer than the program, permission refused."""
 
     code = "catalog"
+    remedy = "look into the server's log"
 
 
 class CatalogUnavailable(CatalogError):
     """The catalog does not answer, or cut the session. Every catalog call may be repeated after this."""
 
     code = "catalog_unavailable"
+    remedy = "check that the server runs, and that catalog.dsn names it"
 
 
 class StorageError(ArchiverError):
     """The storage cannot be written or read, or has no room left."""
 
     code = "storage"
+    remedy = "check storage.url and the disk"
 
 
 class KeyTaken(StorageError):

@@ -24,6 +24,7 @@ from archiver.model.errors import (
     Denied,
     Doubtful,
     Gone,
+    IntegrityError,
     LeaseLost,
     NotReady,
     Permanent,
@@ -121,7 +122,7 @@ class Flow:
             self.tally.verified += claim.state is not State.STORED
             log.info("recording_verified", **self._names(claim), size_bytes=kept.size_bytes, key=kept.key)
             return
-        self._report(claim, ArchiverError(outcome.error))
+        self._report(claim, IntegrityError(outcome.error))
 
     async def _settle_failure(self, claim: Claim, error: ArchiverError) -> None:
         self._report(claim, error)

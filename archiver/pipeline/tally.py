@@ -23,7 +23,8 @@ class Tally:
     ``stored`` counts every object published, ``verified`` those of them that were read back and equal, ``bytes`` the
     sizes of the published ones; ``suspect`` counts the published ones whose bytes may not be the call. ``refused``
     counts attempts that ended in an error. ``trouble`` is what stopped the account as a whole, ``last_error`` the
-    latest of any kind. ``backlog`` is what the catalog had left to do before the run, None while that is not known.
+    latest of any kind, and ``last_fix`` what helps against that. ``backlog`` is what the catalog had left to do before
+    the run, None while that is not known.
     """
 
     reached: dict[ListingName, Reached] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class Tally:
     backlog: int | None = None
     trouble: ArchiverError | None = None
     last_error: str | None = None
+    last_fix: str | None = None
 
     @property
     def left(self) -> int | None:
@@ -53,4 +55,4 @@ class Tally:
 
     def note(self, error: ArchiverError) -> None:
         """Remember an error for the reader."""
-        self.last_error = str(error)
+        self.last_error, self.last_fix = str(error), error.fix

@@ -7,14 +7,10 @@ from typing import Final
 from archiver.model.errors import (
     ArchiverError,
     CatalogError,
-    CatalogUnavailable,
     ConfigError,
     Denied,
-    ListingError,
     StorageError,
-    Throttled,
     Transient,
-    Unreachable,
 )
 
 CONFIGURATION: Final = "configuration"
@@ -22,19 +18,6 @@ CATALOG: Final = "catalog"
 STORAGE: Final = "storage"
 ACCOUNTS: Final = "accounts"
 CLOCK: Final = "clock"
-
-_FIXES: Final[tuple[tuple[type[ArchiverError], str], ...]] = (
-    (Throttled, "check again in some minutes; if it goes on, lower the account's rate_limit"),
-    (Unreachable, "check base_url, the network and the firewall here, and whether the provider is up"),
-    (Transient, "check again later; if it goes on, ask the provider's support"),
-    (ListingError, "check base_url and the ids of the account: it may be another API that answers there"),
-    (CatalogUnavailable, "check that the server runs, and that catalog.dsn names it"),
-    (CatalogError, "look into the server's log"),
-    (StorageError, "check storage.url and the disk"),
-    (ConfigError, "correct it in the configuration"),
-    (ArchiverError, "check base_url and the options of the account"),
-)
-"""What helps against an error that names no fix of its own: the first kind that it is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +34,7 @@ class Finding:
     @property
     def fix(self) -> str:
         """What to do about the trouble; empty where there is none."""
-        own = self.trouble.fix if self.trouble else None
-        return own or next((fix for kind, fix in _FIXES if isinstance(self.trouble, kind)), "")
+        return (self.trouble and self.trouble.fix) or ""
 
 
 def problem(where: str, error: ArchiverError) -> Finding:

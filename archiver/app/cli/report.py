@@ -18,6 +18,7 @@ from archiver.model.units import format_size
 
 _COLUMNS: Final = ("listed", "new", "known", "stored", "verified", "suspect", "size", "left")
 _SHORTEST_NAME: Final = 12
+_INCOMPLETE_FIX: Final = "what it did list is archived; run again, and if it stays so, send these words to the provider"
 _WORDS: Final = (
     (
         "row of the listing is malformed and was put in quarantine",
@@ -118,10 +119,12 @@ def _explain(console: Console, name: str, part: AccountSummary) -> None:
     lines = [f"{walk.listing}: incomplete: {walk.doubt}" for walk in tally.walks if walk.doubt]
     if tally.trouble and str(tally.trouble) not in " ".join(lines):
         lines.append(str(tally.trouble))
+    if lines:
+        lines.append(f"fix: {(tally.trouble and tally.trouble.fix) or _INCOMPLETE_FIX}")
     counts = (part.malformed, tally.failed, part.gone, tally.suspect, part.left)
     lines += [_said(count, *words) for count, words in zip(counts, _WORDS, strict=True) if count]
     if tally.last_error and (part.left or tally.failed) and tally.last_error not in " ".join(lines):
-        lines.append(f"last error: {tally.last_error}")
+        lines += [f"last error: {tally.last_error}", *([f"fix: {tally.last_fix}"] if tally.last_fix else [])]
     if lines:
         console.print(f"\n{name}", style="bold")
     for line in lines:

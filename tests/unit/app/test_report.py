@@ -115,16 +115,17 @@ def test_what_is_left_is_told_per_account() -> None:
     """Each account in trouble has its name and its reasons below the table; one without is not named again."""
     lines = shown(run(account(Tally()), account(busy(), gone=1, left=1)), 120)
     reasons = lines[lines.index("acc-1") :]
-    assert reasons[1:8] == [
+    assert reasons[1:9] == [
         "  recordings: incomplete: the listing claims 57 recordings and shows 55",
         "  no route to host",
+        "  fix: check base_url, the network and the firewall here, and whether the provider is up",
         "  1 row of the listing is malformed and was put in quarantine",
         "  1 recording failed for good",
         "  1 recording is gone at the provider and was never stored",
         "  2 recordings are suspect: their bytes may not be the call; see `archiver ls --suspect`",
         "  1 recording is left for the next run",
     ]
-    assert reasons[8].startswith("  last error: GET media d7801b2e: 503 please")
+    assert reasons[9].startswith("  last error: GET media d7801b2e: 503 please")
     assert reasons[9].startswith("  back later please")
     assert "acc-0" not in lines
 
