@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WORKERS ?= auto
+BENCH_FILES ?= 2000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lock bench clean
@@ -25,8 +26,8 @@ demo: $(READY) ## archive a sandbox provider into ./archiver-demo, with everythi
 test: $(READY) ## run every test, in parallel
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q
 
-bench: $(READY) ## measure the main job with 20,000 recordings
-	@$(BIN)/python -m tests.bench.main_job
+bench: $(READY) ## a backfill beside rclone copy, and where its time goes
+	@$(BIN)/python -m tests.bench.beside_rclone $(BENCH_FILES)
 
 check: $(READY) ## formatter, linter, types, and the house rules
 	@$(BIN)/ruff format --check .
@@ -40,7 +41,7 @@ format: $(READY) ## format and mend what the linter can
 lock: ## resolve the dependencies anew, with hashes and without any address
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv
 	@UV_PYTHON_DOWNLOADS=never .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade --extra embedded --extra speed \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade --extra embedded --extra s3 --extra speed \
 	  --group test --group dev pyproject.toml --output-file requirements.lock
 	@rm -rf .venv-lock
 

@@ -126,7 +126,7 @@ def test_what_is_left_is_told_per_account() -> None:
         "  1 recording is left for the next run",
     ]
     assert reasons[9].startswith("  last error: GET media d7801b2e: 503 please")
-    assert reasons[9].startswith("  back later please")
+    assert reasons[10].startswith("  back later please")
     assert "acc-0" not in lines
 
 
