@@ -2,7 +2,7 @@
 
 | provider | claim                           | tolerated shortfall | why                                        |
 |----------|---------------------------------|---------------------|--------------------------------------------|
-| Vobiz    | ``recording_duration_ms``       | 250 ms or 2 %       | whole frames of 20 ms; equal to end - start |
+| Vobiz    | ``recording_duration_ms``       | 400 ms or 2 %       | whole frames of 20 ms; equal to end - start |
 | VBC      | ``duration`` in ms              | 400 ms or 10 %      | of the call or of the recording: not said  |
 | VBC      | ``file_size_in_bytes``          | none                | ``exact_sizes = false`` passes it over     |
 | Kazoo    | ``duration_ms``, or ``duration``| 400 ms or 5 %       | counted by the channel; lost packets lack  |
@@ -20,6 +20,6 @@ from typing import Final
 
 from archiver.ports.provider import Claims
 
-VOBIZ: Final = Claims(slack=timedelta(milliseconds=250), share=0.02)
+VOBIZ: Final = Claims(slack=timedelta(milliseconds=400), share=0.02)
 VONAGE_VBC: Final = Claims(slack=timedelta(milliseconds=400), share=0.1)
 KAZOO: Final = Claims(slack=timedelta(milliseconds=400), share=0.05)
