@@ -6,7 +6,7 @@ WORKERS ?= auto
 BENCH_FILES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock bench clean
+.PHONY: help demo test torture check format lock bench clean
 
 help: ## say what can be made
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: $(READY) ## archive a sandbox provider into ./archiver-demo, with everythi
 
 test: $(READY) ## run every test, in parallel
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q
+
+torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long, from TORTURE_SEED=random
+	@$(BIN)/python -m tests.torture.campaign
 
 bench: $(READY) ## a backfill beside rclone copy, and where its time goes
 	@$(BIN)/python -m tests.bench.beside_rclone $(BENCH_FILES)

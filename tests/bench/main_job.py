@@ -1,4 +1,4 @@
-"""What the main job costs: ``make bench``, or ``python -m tests.bench.main_job [RECORDINGS]``.
+"""What the catalog and a known listing cost: ``python -m tests.bench.main_job [RECORDINGS]``.
 
 First the catalog alone, on a private server that syncs every commit: intake in pages of 100, then claim, ``stored``
 and ``verified`` in batches of 8, as an account with eight downloads in flight does it. Then the installed command
