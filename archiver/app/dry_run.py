@@ -10,7 +10,7 @@ from archiver.app.summary import AccountSummary, Summary
 from archiver.app.wiring import WiredAccount, open_catalog_to_read, retry_policy
 from archiver.model.account import AccountName
 from archiver.model.errors import ArchiverError, CatalogError
-from archiver.model.listing import Checkpoint, Walk, WalkId, WalkReport, Window
+from archiver.model.listing import Checkpoint, Order, Walk, WalkId, WalkReport, Window
 from archiver.model.recording import RecordingId, State
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.tally import Tally
@@ -111,7 +111,7 @@ class DryIntake(Intake):
     async def renew_walk(self, walk: WalkId, lease: timedelta) -> None:
         """Nobody else can take it."""
 
-    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
+    async def end_walk(self, walk: WalkId, doubt: str | None, order: Order = Order.NONE) -> WalkReport:
         """What the walk came to."""
         one = self._walks[walk]
         return WalkReport(

@@ -6,7 +6,7 @@ and fingerprints, locks no recording, and writes none.
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -18,7 +18,7 @@ from archiver.catalog.rows import error_text, listed_fields, sort_out, storable,
 from archiver.catalog.upkeep import fold_counts, forget_walks
 from archiver.model.account import AccountName
 from archiver.model.errors import CatalogError, ConfigError, LeaseLost
-from archiver.model.listing import Checkpoint, Cursor, Walk, WalkId, WalkKind, WalkReport, Window
+from archiver.model.listing import Checkpoint, Cursor, Order, Walk, WalkId, WalkKind, WalkReport, Window
 from archiver.model.recording import Listed, Malformed, RecordingId
 from archiver.ports.catalog import PageIntake, Recorded, WalkRequest
 
@@ -90,6 +90,11 @@ class PostgresIntake:
         await fold_counts(self._sessions)
         async with self._sessions.transaction(plans_anew=True) as connection:
             account = (await _account(connection, request.account))["id"]
+            if request.kind is WalkKind.INCREMENTAL:
+                walk = await _begin_upon(connection, account, request)
+                if walk is not None:
+                    return walk
+                request = replace(request, kind=WalkKind.FULL)
             return await _resume(connection, account, request) or await _begin(connection, account, request)
 
     async def record(self, walk: WalkId, page: PageIntake) -> Recorded:
@@ -119,6 +124,7 @@ class PostgresIntake:
                 page.checkpoint.cursor,
                 page.checkpoint.round,
                 page.checkpoint.least_total,
+                page.checkpoint.trace,
                 page.digest,
                 recorded.seen,
                 recorded.fresh,
@@ -130,8 +136,8 @@ class PostgresIntake:
         """Hold a walk for another ``lease`` from now. One that has ended needs none."""
         await self._sessions.fetch(_SQL["hold_walk"], walk, lease)
 
-    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
-        """End a walk, and note what a complete full one did not see."""
+    async def end_walk(self, walk: WalkId, doubt: str | None, order: Order = Order.NONE) -> WalkReport:
+        """End a walk, and note what a complete full one did not see and which order it proved."""
         self._unsure.pop(walk, None)
         async with self._sessions.transaction(plans_anew=True) as connection:
             it = await _lock_walk(connection, walk)
@@ -141,7 +147,7 @@ class PostgresIntake:
                 doubt = await _note_missing(connection, walk)
             text = None if doubt is None else error_text(doubt)
             report = to_report(
-                await _one(connection, _SQL["end_walk"], walk, text, timeout=SCAN_WITHIN.total_seconds())
+                await _one(connection, _SQL["end_walk"], walk, text, order, timeout=SCAN_WITHIN.total_seconds())
             )
         await fold_counts(self._sessions)
         return report
@@ -172,8 +178,17 @@ async def _lock_walk(connection: Connection, walk: WalkId) -> asyncpg.Record:
     return row
 
 
+async def _begin_upon(connection: Connection, account: int, request: WalkRequest) -> Walk | None:
+    """Begin an incremental walk upon what complete ones cover; None when there are none."""
+    stand = await _one(connection, _SQL["stand"], account, request.listing.name, request.window.since)
+    if stand["watermark"] is None:
+        return None
+    walk = await _begin(connection, account, request)
+    return replace(walk, watermark=stand["watermark"], order=Order(stand["proven_order"] or Order.NONE))
+
+
 async def _resume(connection: Connection, account: int, request: WalkRequest) -> Walk | None:
-    if request.kind is WalkKind.BOUNDED:
+    if request.kind is not WalkKind.FULL:
         return None
     row = await connection.fetchrow(_SQL["resumable_walk"], account, request.listing.name, request.resume_within)
     if row is None or not await _is_whole(connection, row["id"]):
@@ -185,7 +200,7 @@ async def _resume(connection: Connection, account: int, request: WalkRequest) ->
         listing=request.listing,
         kind=request.kind,
         window=Window(row["since"], row["until"]),
-        checkpoint=Checkpoint(cursor=cursor, round=row["round"], least_total=row["least_total"]),
+        checkpoint=Checkpoint(cursor=cursor, round=row["round"], least_total=row["least_total"], trace=row["trace"]),
         started_at=row["started_at"],
         is_resumed=True,
     )
@@ -194,9 +209,8 @@ async def _resume(connection: Connection, account: int, request: WalkRequest) ->
 async def _begin(connection: Connection, account: int, request: WalkRequest) -> Walk:
     listing, kind, window = request.listing, request.kind, request.window
     await connection.execute(_SQL["end_interrupted"], account, listing.name, kind)
-    row = await _one(
-        connection, _SQL["begin_walk"], account, listing.name, kind, window.since, window.until, request.lease
-    )
+    bounds = (window.since, window.until)
+    row = await _one(connection, _SQL["begin_walk"], account, listing.name, kind, *bounds, request.lease, request.lag)
     return Walk(
         id=WalkId(row["id"]),
         listing=listing,

@@ -14,10 +14,21 @@ WalkId = NewType("WalkId", int)
 
 
 class WalkKind(StrEnum):
-    """``full`` reads a listing to its end; ``bounded`` does so for a part of the time only, and proves nothing more."""
+    """``full`` reads a listing to its end, ``incremental`` what can be new since the last complete walk; ``bounded``
+    reads a part of the time only, and proves nothing more."""
 
     FULL = "full"
+    INCREMENTAL = "incremental"
     BOUNDED = "bounded"
+
+
+class Order(StrEnum):
+    """How a listing sorts its recordings by time, as a full walk saw it from end to end; ``none`` where it does not, or
+    where too little was listed to tell."""
+
+    NEWEST_FIRST = "newest_first"
+    OLDEST_FIRST = "oldest_first"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +71,9 @@ class Page:
     """One answer of a listing.
 
     ``next_cursor`` is None at the end. ``total`` is what the listing claims to hold, malformed rows included.
-    ``is_full`` says that the page hit a ceiling behind which rows are hidden. ``doubt`` names what makes the listing
-    incomplete although it can be read on: an empty page with a next, say.
+    ``is_full`` says that the page hit a ceiling behind which rows are hidden; ``has_gap`` that rows may stand between
+    it and the page before, for which the next cursor steps back. ``doubt`` names what makes the listing incomplete
+    although it can be read on: an empty page with a next, say.
     """
 
     rows: tuple[Listed, ...]
@@ -69,6 +81,7 @@ class Page:
     next_cursor: Cursor | None = None
     total: int | None = None
     is_full: bool = False
+    has_gap: bool = False
     doubt: str | None = None
 
 
@@ -77,19 +90,23 @@ class Checkpoint:
     """Where a walk resumes, saved with the rows it covers.
 
     ``round`` is 1, or 2 when the listing is read a second time because its total was not met. ``least_total`` is the
-    smallest total that this round's pages claimed: what was deleted meanwhile is not missing.
+    smallest total that this round's pages claimed: what was deleted meanwhile is not missing. ``trace`` is what the
+    round has seen of the listing's order so far, in the walk's own words.
     """
 
     cursor: Cursor | None = None
     round: int = 1
     least_total: int | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
     """One pass over a listing, as the catalog began or resumed it.
 
-    ``window`` bounds the recordings it may record; ``started_at`` is when it began, by the catalog's clock.
+    ``window`` bounds the recordings it may record; ``started_at`` is when it began, by the catalog's clock. An
+    incremental walk stands on complete ones: ``watermark`` is the newest time that they cover, ``order`` what the last
+    full one of them proved. To other walks neither says anything.
     """
 
     id: WalkId
@@ -99,6 +116,8 @@ class Walk:
     checkpoint: Checkpoint
     started_at: datetime
     is_resumed: bool
+    watermark: datetime | None = None
+    order: Order = Order.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

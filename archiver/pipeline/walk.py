@@ -5,6 +5,11 @@ Is the claim not met, the listing is read a second time; rows that were deleted 
 smallest claim of a round counts. A listing that repeats itself, breaks its form, or still claims more than it shows
 ends the walk as incomplete, with the reason; whatever it did show is recorded all the same. From a page that cannot
 be believed on, the checkpoint stays where it is: a walk that is interrupted behind it comes back to that page.
+
+An incremental walk reads what can be new since the last complete one: where the provider can be asked by time, from the
+boundary on (see ``order.py``); where a full walk proved that the newest come first, from the head to behind the
+boundary; the oldest first, from shortly before it to the end; else everything. It always begins anew, and only its end
+moves the watermark: what a crash leaves unread, the next one reads, since its boundary is still the old one.
 """
 
 import asyncio
@@ -12,8 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -24,12 +28,15 @@ from archiver.model.listing import (
     Checkpoint,
     Cursor,
     Listing,
+    Order,
     Page,
     Walk,
     WalkKind,
     WalkReport,
     Window,
 )
+from archiver.pipeline.course import ROUNDS, Course, endless, least, most_pages
+from archiver.pipeline.order import is_covered
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.tally import Reached, Tally
 from archiver.pipeline.windows import Position, Trail, beginnings, halves, plan
@@ -37,12 +44,6 @@ from archiver.ports.catalog import Intake, PageIntake, Recorded, WalkRequest
 from archiver.ports.provider import Provider, WindowRule
 
 log = structlog.get_logger()
-
-STALE_PAGES: Final = 10
-"""So many pages in a row without a row that is new to the round mean that the listing goes round in circles. Stepping
-back after deletions re-reads a few pages; it never needs this many."""
-
-ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,27 +58,27 @@ class Walker:
     lease: timedelta
     on_page: Callable[[], None]
 
-    async def walk(self, listing: Listing, window: Window) -> WalkReport:
-        """Read a listing from end to end, or go on where an interrupted walk stopped.
+    async def walk(self, listing: Listing, window: Window, kind: WalkKind = WalkKind.FULL) -> WalkReport:
+        """Read a listing from end to end, or go on where an interrupted walk stopped; an incremental walk reads what
+        can be new. A window that bounds anything makes it a bounded walk, whatever was asked for.
 
         Cancelling gives the walk back to be resumed. Raises: what made it stop when it says nothing about the listing
         itself (``Denied``, ``Transient``, …); the walk is recorded as incomplete then, with the error as the reason.
         """
         reached = self.tally.reached[listing.name] = Reached()
-        kind = WalkKind.FULL if window.is_open else WalkKind.BOUNDED
         request = WalkRequest(
             account=self.account.name,
             listing=listing,
-            kind=kind,
+            kind=kind if window.is_open else WalkKind.BOUNDED,
             window=window.since_at_least(self.account.since),
             lease=self.lease,
             resume_within=RESUME_WITHIN,
+            lag=self.account.lag,
         )
         walk = await self.policy.outlast(self.intake.begin_walk, request)
         try:
             async with self._held(walk):
-                rule = self.provider.capabilities.windows
-                doubt = await (self._read_windows(walk, rule, reached) if rule else self._read(walk, reached))
+                ending = await self._read(walk, reached)
         except asyncio.CancelledError:
             with suppress(CatalogError):  # the lease runs out by itself; whoever cancels does not wait for a catalog
                 await asyncio.shield(self.intake.release_walk(walk.id))
@@ -86,42 +87,74 @@ class Walker:
             raise
         except (ListingError, LeaseLost) as error:
             self.tally.note(error)
-            doubt = str(error)
+            ending = _Ending(str(error))
         except Exception as error:
-            await self._end(walk, str(error) or type(error).__name__)
+            await self._end(walk, _Ending(str(error) or type(error).__name__))
             raise
         finally:
             reached.is_over = True
-        return await self._end(walk, doubt)
+        return await self._end(walk, ending)
 
-    async def _read(self, walk: Walk, reached: Reached) -> str | None:
-        """Read pages until the listing ends; answers what makes it incomplete, None when nothing does."""
-        checkpoint = saved = _beginning(walk)
-        doubt, stale = None, 0
+    async def _read(self, walk: Walk, reached: Reached) -> "_Ending":
+        boundary = walk.watermark and walk.watermark - self.account.overlap
+        rule = self.provider.capabilities.windows
+        if rule is not None:
+            return _Ending(await self._read_windows(walk, walk.window.since_at_least(boundary), rule, reached))
+        course = Course.of(walk, self.account.overlap, boundary)
+        asked = walk.window
+        if self.provider.capabilities.filters_by_time:
+            asked = walk.window.since_at_least(boundary)
+        elif boundary and walk.order is Order.OLDEST_FIRST and self.provider.capabilities.seek:
+            course.enter(await self._approach(walk, boundary))
+        return await self._read_rounds(walk, asked, course, reached)
+
+    async def _read_rounds(self, walk: Walk, asked: Window, course: Course, reached: Reached) -> "_Ending":
+        """Read pages until the listing ends or cannot be believed, once more when its total is not met."""
         while True:
-            page = await self.policy.persist(self.provider.list_page, walk.listing, walk.window, checkpoint.cursor)
-            checkpoint = _behind(checkpoint, page)
-            doubt = doubt or _doubt_of(page)
-            saved = saved if doubt else checkpoint
-            recorded = await self._record(walk, page, saved)
+            page = await self.policy.persist(self.provider.list_page, walk.listing, asked, course.checkpoint.cursor)
+            recorded = await self._record(walk, page, course.step(page))
             reached.seen, reached.total = recorded.seen, page.total
-            stale = 0 if recorded.fresh else stale + 1
+            unmet = course.unmet(recorded.seen)
             if page.next_cursor is not None:
-                if stale >= STALE_PAGES:
-                    return doubt or f"the listing repeats itself: nothing new on {stale} pages in a row"
-            elif checkpoint.least_total is None or recorded.seen >= checkpoint.least_total:
-                if doubt is None and (page.total or 0) > recorded.seen:
-                    await self._catch_up(walk, saved, reached)
-                return doubt
-            elif checkpoint.round >= ROUNDS:
-                return doubt or f"the listing claims {checkpoint.least_total} recordings and shows {recorded.seen}"
+                if course.ends_before(page, recorded):
+                    break
+            elif unmet is None:
+                if course.doubt is None and not course.is_partial and (page.total or 0) > recorded.seen:
+                    await self._catch_up(walk, asked, course.saved, reached)
+                break
+            elif course.checkpoint.round >= ROUNDS:
+                course.note(f"the listing claims {unmet} recordings and shows {recorded.seen}")
+                break
             else:
-                checkpoint = saved = Checkpoint(round=checkpoint.round + 1)
-                stale = 0
+                course = course.again()
+        return _Ending(course.doubt, course.trace.order)
 
-    async def _read_windows(self, walk: Walk, rule: WindowRule, reached: Reached) -> str | None:
+    async def _approach(self, walk: Walk, boundary: datetime) -> Cursor | None:
+        """Where to begin in a listing that has the oldest first: at a page near its end that is covered.
+
+        None, the first page, when there is none, or when the first page shows that the order is not what it was.
+        """
+
+        async def look(cursor: Cursor | None) -> tuple[Page, bool]:
+            page = await self.policy.persist(self.provider.list_page, walk.listing, walk.window, cursor)
+            return page, is_covered(page, await self._record(walk, page, Checkpoint()), boundary)
+
+        seek = self.provider.capabilities.seek
+        first, is_old = await look(None)
+        if seek is None or not is_old:
+            return None
+        rows_back, total = 2 * len(first.rows), first.total or 0
+        while rows_back < total:
+            cursor = seek(total - rows_back)
+            page, is_old = await look(cursor)
+            if is_old:
+                return page.next_cursor or cursor  # from the former on, rows that vanish meanwhile hide none
+            rows_back *= 4
+        return None
+
+    async def _read_windows(self, walk: Walk, asked: Window, rule: WindowRule, reached: Reached) -> str | None:
         """Read window after window; answers what makes the listing incomplete, None when nothing does."""
-        windows, kept = plan(walk.window, rule, walk.started_at), walk.checkpoint.cursor
+        windows, kept = plan(asked, rule, walk.started_at), walk.checkpoint.cursor
         ahead = deque(Position.parse(kept).rest(windows) if kept else beginnings(windows))
         trail = Trail(kept)
         while ahead:
@@ -138,9 +171,10 @@ class Walker:
     async def _read_window(self, walk: Walk, position: Position, behind: Position, trail: Trail) -> int:
         """Read one window to its end; answers how many rows the walk has seen by then.
 
-        Raises: WindowTooLarge when the provider wants a shorter one, or hides rows behind a ceiling.
+        Raises: WindowTooLarge when the provider wants a shorter one, or hides rows behind a ceiling; ListingError when
+        it does not end.
         """
-        cursor, rows, least, earlier = position.cursor, 0, None, set[Cursor]()
+        cursor, rows, total, most, earlier = position.cursor, 0, None, 0, set[Cursor]()
         while True:
             page = await self.policy.persist(self.provider.list_page, walk.listing, position.window, cursor)
             cursor, is_loop = page.next_cursor, page.next_cursor in earlier
@@ -150,28 +184,30 @@ class Walker:
             if page.is_full:
                 raise WindowTooLarge("a window is full, and the listing hides rows behind it")
             rows += len(page.rows) + len(page.malformed)
-            least = _least(least, page.total)
+            total, most = least(total, page.total), most or most_pages(page)
             if cursor is None or is_loop:
                 break
             earlier.add(cursor)
-        if least is not None and rows < least:
-            trail.note(f"a window claims {least} recordings and shows {rows}")
+            if len(earlier) >= most:
+                raise ListingError(endless(len(earlier)))
+        if total is not None and rows < total:
+            trail.note(f"a window claims {total} recordings and shows {rows}")
         return recorded.seen
 
-    async def _catch_up(self, walk: Walk, checkpoint: Checkpoint, reached: Reached) -> None:
+    async def _catch_up(self, walk: Walk, asked: Window, checkpoint: Checkpoint, reached: Reached) -> None:
         """Read once more from the beginning, until the rows that appeared behind the walk's back are found.
 
         New ones stand on the first page of most listings, late ones anywhere. They don't count against completeness,
         so trouble here is left to the next walk.
         """
-        cursor, cursors = None, set[Cursor | None]()
+        cursor, cursors, most = None, set[Cursor | None](), 0
         with suppress(ListingError, Transient):
             while cursor not in cursors:
                 cursors.add(cursor)
-                page = await self.provider.list_page(walk.listing, walk.window, cursor)
+                page = await self.provider.list_page(walk.listing, asked, cursor)
                 recorded = await self._record(walk, page, checkpoint)
-                reached.seen, cursor = recorded.seen, page.next_cursor
-                if cursor is None or recorded.seen >= (page.total or 0):
+                reached.seen, cursor, most = recorded.seen, page.next_cursor, most or most_pages(page)
+                if cursor is None or recorded.seen >= (page.total or 0) or len(cursors) >= most:
                     return
 
     async def _record(self, walk: Walk, page: Page, checkpoint: Checkpoint) -> Recorded:
@@ -189,13 +225,14 @@ class Walker:
             self.on_page()
         return recorded
 
-    async def _end(self, walk: Walk, doubt: str | None) -> WalkReport:
-        report = await self.policy.outlast(self.intake.end_walk, walk.id, doubt)
+    async def _end(self, walk: Walk, ending: "_Ending") -> WalkReport:
+        report = await self.policy.outlast(self.intake.end_walk, walk.id, ending.doubt, ending.order)
         self.tally.walks.append(report)
         log.info(
             "walk_ended",
             account=self.account.name,
             listing=report.listing,
+            kind=walk.kind,
             complete=report.is_complete,
             reason=report.doubt,
             pages=report.pages,
@@ -222,24 +259,9 @@ class Walker:
             await asyncio.gather(keeper, return_exceptions=True)
 
 
-def _beginning(walk: Walk) -> Checkpoint:
-    """Where to read first. An interrupted walk whose checkpoint has no cursor had read a round to its end, or came to
-    doubt its first page: the next round begins, since to the round that was read every row would look repeated."""
-    if walk.is_resumed and walk.checkpoint.cursor is None:
-        return Checkpoint(round=walk.checkpoint.round + 1)
-    return walk.checkpoint
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What reading came to: why the listing is not complete, and the order that it was seen in."""
 
-
-def _doubt_of(page: Page) -> str | None:
-    return page.doubt or ("a page hit the ceiling behind which the listing hides rows" if page.is_full else None)
-
-
-def _behind(checkpoint: Checkpoint, page: Page) -> Checkpoint:
-    """The checkpoint behind a page."""
-    least_total = _least(checkpoint.least_total, page.total)
-    return Checkpoint(cursor=page.next_cursor, round=checkpoint.round, least_total=least_total)
-
-
-def _least(*totals: int | None) -> int | None:
-    """The smallest total that was claimed, None when none was."""
-    return min((total for total in totals if total is not None), default=None)
+    doubt: str | None
+    order: Order = Order.NONE

@@ -21,10 +21,11 @@ def plan(bounds: Window, rule: WindowRule, now: datetime) -> Sequence[Window]:
     """The windows that cover ``bounds``, oldest first; the seams of months come after the windows that hold them.
 
     A listing may be kept by another time than the call's start, such as when the recording was filed. So the end
-    reaches one overlap further than was asked for, up to ``now``.
+    reaches one overlap further than was asked for, up to ``now``. All is in UTC, where every day has 24 hours.
     """
-    since = bounds.since or now - rule.reach
-    until = min(now, bounds.until + rule.overlap) if bounds.until else now
+    now = now.astimezone(UTC)
+    since = bounds.since.astimezone(UTC) if bounds.since else now - rule.reach
+    until = min(now, bounds.until.astimezone(UTC) + rule.overlap) if bounds.until else now
     windows = [*_spans(since, until, rule), *_seams(since, until, rule)]
     return sorted(windows, key=lambda window: (window.until or now, window.since or now))
 
@@ -37,12 +38,13 @@ def _spans(since: datetime, until: datetime, rule: WindowRule) -> Iterator[Windo
 
 
 def _seams(since: datetime, until: datetime, rule: WindowRule) -> Iterator[Window]:
+    """A seam is asked for whole, also before ``since``: a window that begins in the later month shows nothing of it."""
     if rule.month_seam is None:
         return
     month = datetime(since.year, since.month, 1, tzinfo=UTC)
     while month <= until:
-        if month >= since:
-            yield Window(max(since, month - rule.month_seam), min(until, month + rule.month_seam))
+        if month + rule.month_seam >= since:
+            yield Window(month - rule.month_seam, min(until, month + rule.month_seam))
         month = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
 
 

@@ -5,7 +5,7 @@ new rows, a recording that ended), so nothing polls while there is nothing to do
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,6 +23,9 @@ LARGEST_CLAIM: Final = 16
 
 LOOK_AGAIN: Final = timedelta(seconds=1)
 """How often we look whether work that somebody else holds has ended."""
+
+BREATH: Final = timedelta(milliseconds=100)
+"""The pause when there is work and none can be had: its rows are locked, by a process that was stopped, say."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +67,8 @@ class Workers:
     is_walking: Callable[[], bool]
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     denied: Denied | None = None
+    _renewed_at: float = 0.0
+    _missed: frozenset[LeaseId] = frozenset()
     _running: dict[LeaseId, asyncio.Task[None]] = field(default_factory=dict)
     _draining: bool = False
 
@@ -97,7 +102,7 @@ class Workers:
         try:
             if not self._is_stopping():
                 await self.policy.outlast(self.flow.shelf.storage.admit)
-                claims.extend(await self.policy.outlast(self.work.claim, replace(request, limit=taken)))
+                claims.extend(await self.policy.outlast(self._claim, replace(request, limit=taken)))
         finally:
             self.slots.give_back(taken - len(claims))
         for claim in claims:
@@ -105,6 +110,13 @@ class Workers:
             self._running[claim.lease] = task
             task.add_done_callback(partial(self._end, claim.lease))
         return len(claims)
+
+    async def _claim(self, request: ClaimRequest) -> Sequence[Claim]:
+        """Claim, after a look at our own leases: when the catalog was away they may have run out, and would be taken
+        over from ourselves."""
+        if asyncio.get_running_loop().time() - self._renewed_at > self.lease.total_seconds() / 2:
+            await self._renew()
+        return await self.work.claim(request)
 
     async def _carry(self, claim: Claim) -> None:
         tally = self.flow.tally
@@ -138,18 +150,22 @@ class Workers:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / 3)
-            held = frozenset(self._running)
-            if not held:
-                continue
-            for lost in held - await self.policy.outlast(self.work.renew, held, self.lease):
-                if lost in self._running:
-                    self._running[lost].cancel()
+            await self.policy.outlast(self._renew)
+
+    async def _renew(self) -> None:
+        began_at, held = asyncio.get_running_loop().time(), frozenset(self._running)
+        missed = held - await self.work.renew(held, self.lease) if held else held
+        self._renewed_at = began_at
+        # Missed once, a lease may have ended by an outcome whose commit is not answered yet; missed twice, it is lost
+        for lost in missed & self._missed & self._running.keys():
+            self._running[lost].cancel()
+        self._missed = missed
 
 
 def _until_due(outlook: Outlook, running: int) -> timedelta | None:
     """How long until there may be something to claim; None when only a bell can tell."""
     if outlook.claimable:
-        return timedelta(0)
+        return BREATH
     if outlook.leased > running:
         return min(LOOK_AGAIN, outlook.retry_in or LOOK_AGAIN)
     return outlook.retry_in

@@ -10,15 +10,18 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from archiver.model.account import AccountName
-from archiver.model.listing import Checkpoint, Listing, Walk, WalkId, WalkKind, WalkReport, Window
+from archiver.model.listing import Checkpoint, Listing, Order, Walk, WalkId, WalkKind, WalkReport, Window
 from archiver.model.outcome import Outcome
 from archiver.model.recording import Claim, LeaseId, Listed, ListingName, Malformed, Reason, RecordingId, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkRequest:
-    """A walk to begin. An interrupted one of the same account, listing and kind is resumed when its last page is
-    younger than ``resume_within`` and nobody holds it any more; bounded walks always begin anew."""
+    """A walk to begin. An interrupted full one of the same account and listing is resumed when its last page is younger
+    than ``resume_within`` and nobody holds it any more; walks of another kind always begin anew.
+
+    A complete walk over the listing leaves its start, less ``lag``, as a watermark; a bounded one leaves none.
+    """
 
     account: AccountName
     listing: Listing
@@ -26,6 +29,7 @@ class WalkRequest:
     window: Window
     lease: timedelta
     resume_within: timedelta
+    lag: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,12 @@ class Intake(Protocol):
         """
 
     async def begin_walk(self, request: WalkRequest) -> Walk:
-        """Begin a walk, or resume an interrupted one. It is held under a lease that each page's intake renews."""
+        """Begin a walk, or resume an interrupted one. It is held under a lease that each page's intake renews.
+
+        An incremental walk is told the newest watermark of the complete walks that it can stand on, and the order that
+        the last complete full walk proved. Those whose window began later than its own left out what it would take for
+        known, and don't count; with none to stand on it is a full walk, and answered as one.
+        """
 
     async def record(self, walk: WalkId, page: PageIntake) -> Recorded:
         """Record a page's rows and its checkpoint, in one transaction.
@@ -79,8 +88,8 @@ class Intake(Protocol):
     async def renew_walk(self, walk: WalkId, lease: timedelta) -> None:
         """Hold a walk for another ``lease`` from now, while a page takes long."""
 
-    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
-        """End a walk; ``doubt`` None means complete.
+    async def end_walk(self, walk: WalkId, doubt: str | None, order: Order = Order.NONE) -> WalkReport:
+        """End a walk; ``doubt`` None means complete. Of a complete full walk ``order`` is what it proved.
 
         A complete full walk notes which recordings of the listing it did not see: they get ``remote_missing_at``, and
         those never stored become ``gone`` if the provider also denied them by id. When more than one in twenty (and

@@ -5,7 +5,7 @@ Every method may raise ``Transient`` (with ``retry_after`` where the provider na
 or sleeps for a retry; each waits for its turn at the account's pacer. Reading may be repeated at will.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -52,11 +52,15 @@ class Claims:
 class Capabilities:
     """What this provider can do, as data.
 
-    ``windows`` is None for a listing that can be read from end to end without one.
+    ``windows`` is None for a listing that can be read from end to end without one. ``filters_by_time`` says that such
+    a listing can be asked for the recordings since a time all the same. ``seek`` makes the cursor behind so many rows
+    from its beginning; None where it can only be read from there.
     ``can_resume`` says that media may be asked for from an offset. ``claims`` says what its claims are worth.
     """
 
     windows: WindowRule | None = None
+    filters_by_time: bool = False
+    seek: Callable[[int], Cursor] | None = None
     can_resume: bool = False
     claims: Claims = field(default_factory=Claims)
 

@@ -1,9 +1,10 @@
 """What the pipeline asks of a storage. All methods may be called concurrently and from several processes.
 
-Every method raises ``StorageError`` when the storage cannot be used, with the cause and the path or key in the message.
+Every method raises ``StorageError`` when the storage cannot be used, with the cause and the path or key in the message;
+``StorageUnavailable`` when that may pass and the call is worth repeating.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,15 +53,18 @@ class Storage(Protocol):
         """The local folder for bodies that are too large for memory, as ``LEASE.part``; swept with the other parts."""
 
     async def admit(self) -> None:
-        """Return when new work may start. Cheap: asked before every claim.
+        """Return when new work may start, at the latest when bodies on their way have left room for more.
+
+        Cheap: asked before every claim; a storage elsewhere is not asked, unless it has just been in trouble.
 
         Raises: StorageError when the storage is gone, cannot be written, or has too little room left.
         """
 
-    async def probe(self) -> None:
+    async def probe(self) -> Sequence[str]:
         """Write, read back and remove a small object under ``.archiver/probe``: trouble shows before any work.
 
-        Called once before anything else; it makes the storage's own folders.
+        Called once before anything else that writes; it makes the storage's own folders. Answers what the storage
+        lacks and how that is made up for, each in a sentence for the operator.
         """
 
     async def publish(self, publication: Publication) -> None:
@@ -74,7 +78,11 @@ class Storage(Protocol):
         """
 
     async def read_back(self, key: Key) -> Reading:
-        """Read an object from the medium, past caches as far as the platform allows, and hash it."""
+        """Read an object from the medium, past caches as far as the platform allows, and hash it.
+
+        A storage that checked the SHA-256 of all of an object may be asked for that instead, where the operator chose
+        so; the reading's method tells.
+        """
 
     def open(self, key: Key) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """The bytes of an object, in chunks. Raises: StorageError when there is none."""

@@ -49,6 +49,14 @@ class Step:
     following: "OffsetPosition | PageNumberPosition | None"
     doubt: str | None = None
 
+    @property
+    def has_gap(self) -> bool:
+        """Whether rows may stand between this page and the one before: the following one steps back for them."""
+        match self.following:
+            case OffsetPosition(is_step_back=True) | PageNumberPosition(is_lost=True):
+                return True
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OffsetPosition:

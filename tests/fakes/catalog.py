@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from archiver.model.account import AccountName
 from archiver.model.errors import ConfigError
-from archiver.model.listing import Walk, WalkId, WalkKind, WalkReport
+from archiver.model.listing import Order, Walk, WalkId, WalkKind, WalkReport
 from archiver.model.outcome import Outcome
 from archiver.model.recording import Claim, LeaseId, Listed, ListingName, RecordingId, State
 from archiver.ports.catalog import (
@@ -53,14 +54,24 @@ class FakeCatalog:
             raise ConfigError(f"{account} was another account before", account=account)
 
     async def begin_walk(self, request: WalkRequest) -> Walk:
-        now = self.clock.now()
+        now, stands_on = self.clock.now(), self._stand(request)
+        if stands_on[0] is None and request.kind is WalkKind.INCREMENTAL:
+            request = replace(request, kind=WalkKind.FULL)
         for walk in reversed(self._walks.values()):
             if walk.may_resume(request, now):
                 walk.held_until = now + request.lease
                 return walk.show(is_resumed=True)
         walk = WalkRow(id=WalkId(len(self._walks) + 1), request=request, started_at=now, held_until=now + request.lease)
+        if request.kind is WalkKind.INCREMENTAL:
+            walk.stands_on = stands_on
         self._walks[walk.id] = walk
         return walk.show(is_resumed=False)
+
+    def _stand(self, request: WalkRequest) -> tuple[datetime | None, Order]:
+        """The newest watermark that a walk can stand on, and the order that the last complete full walk proved."""
+        watermarks = [walk.started_at - walk.request.lag for walk in self._ended if walk.carries(request)]
+        full = [walk for walk in self._ended if walk.is_complete(request) and walk.request.kind is WalkKind.FULL]
+        return max(watermarks, default=None), full[-1].order if full else Order.NONE
 
     async def record(self, walk: WalkId, page: PageIntake) -> Recorded:
         it, now, known = self._walks[walk], self.clock.now(), len(self._rows)
@@ -91,14 +102,14 @@ class FakeCatalog:
     async def renew_walk(self, walk: WalkId, lease: timedelta) -> None:
         self._walks[walk].held_until = self.clock.now() + lease
 
-    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
+    async def end_walk(self, walk: WalkId, doubt: str | None, order: Order = Order.NONE) -> WalkReport:
         it = self._walks[walk]
         if it.ended_at is not None:
             return it.report()
         if doubt is None and it.request.kind is WalkKind.FULL:
             doubt = self._note_missing(it)
         self._ended.append(it)
-        it.ended_at, it.doubt = self.clock.now(), doubt
+        it.ended_at, it.doubt, it.order = self.clock.now(), doubt, order
         return it.report()
 
     def _note_missing(self, walk: WalkRow) -> str | None:
@@ -279,7 +290,7 @@ def _place(verified_at: datetime | None, number: int) -> tuple[bool, datetime | 
 
 def _listing_status(name: ListingName, ended: Sequence[WalkRow]) -> ListingStatus:
     over = [walk for walk in ended if walk.request.listing.name == name]
-    complete = [walk for walk in over if walk.doubt is None and walk.request.kind is WalkKind.FULL]
+    complete = [walk for walk in over if walk.doubt is None and walk.request.kind is not WalkKind.BOUNDED]
     return ListingStatus(
         last_at=over[-1].ended_at,
         last_complete_at=complete[-1].ended_at if complete else None,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from archiver.model.listing import Checkpoint, Walk, WalkId, WalkKind, WalkReport
+from archiver.model.listing import Checkpoint, Order, Walk, WalkId, WalkKind, WalkReport
 from archiver.model.recording import RecordingId
 from archiver.ports.catalog import PageIntake, WalkRequest
 
@@ -26,6 +26,8 @@ class WalkRow:
     last_page_at: datetime | None = None
     ended_at: datetime | None = None
     doubt: str | None = None
+    order: Order = Order.NONE
+    stands_on: tuple[datetime | None, Order] = (None, Order.NONE)
 
     @property
     def seen_in_all(self) -> set[RecordingId | bytes]:
@@ -49,12 +51,23 @@ class WalkRow:
         mine, theirs = self.request, request
         if (mine.account, mine.listing.name, mine.kind) != (theirs.account, theirs.listing.name, theirs.kind):
             return False
-        if mine.kind is WalkKind.BOUNDED or self.ended_at or self.last_page_at is None or self.held_until > now:
+        if mine.kind is not WalkKind.FULL or self.ended_at or self.last_page_at is None or self.held_until > now:
             return False
         return now - self.last_page_at < request.resume_within
 
+    def is_complete(self, request: WalkRequest) -> bool:
+        """Whether this walk read the request's listing completely, and not only a part of the time."""
+        mine, theirs = self.request, request
+        is_same = (mine.account, mine.listing.name) == (theirs.account, theirs.listing.name)
+        return is_same and mine.kind is not WalkKind.BOUNDED and self.ended_at is not None and self.doubt is None
+
+    def carries(self, request: WalkRequest) -> bool:
+        """Whether an incremental walk can stand on this one: it began as early."""
+        mine, theirs = self.request.window.since, request.window.since
+        return self.is_complete(request) and (mine is None or (theirs is not None and mine <= theirs))
+
     def show(self, *, is_resumed: bool) -> Walk:
-        asked = self.request
+        asked, (watermark, order) = self.request, self.stands_on
         return Walk(
             id=self.id,
             listing=asked.listing,
@@ -63,6 +76,8 @@ class WalkRow:
             checkpoint=self.checkpoint,
             started_at=self.started_at,
             is_resumed=is_resumed,
+            watermark=watermark,
+            order=order,
         )
 
     def report(self) -> WalkReport:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -43,9 +43,10 @@ class FakeStorage:
         """Admit, unless there is trouble."""
         await self._turn()
 
-    async def probe(self) -> None:
-        """Probe nothing, unless there is trouble."""
+    async def probe(self) -> Sequence[str]:
+        """Lack nothing, unless there is trouble."""
         await self._turn()
+        return ()
 
     async def publish(self, publication: Publication) -> None:
         """Publish at once: nothing else runs between the look and the last step."""

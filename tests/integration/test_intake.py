@@ -1,14 +1,16 @@
 """Pages on their way into PostgreSQL: what the contract cannot see from outside."""
 
 import asyncio
+import json
 from random import Random
 
 import pytest
 
 from archiver.catalog.pool import open_connection
 from archiver.catalog.postgres import Catalog, connect
+from archiver.catalog.queries import load
 from archiver.model.errors import CatalogUnavailable, LeaseLost
-from archiver.model.listing import WalkId
+from archiver.model.listing import Order, WalkId, WalkKind
 from archiver.model.outcome import Failed, Retry, Stored, Wait
 from archiver.model.recording import State
 from archiver.ports.catalog import Query
@@ -92,6 +94,37 @@ async def test_a_walk_that_outlives_a_crash_notes_nothing(catalog: Catalog, cata
     report = await catalog.end_walk(walk, None)
     assert not report.is_complete
     assert await _run(catalog_dsn, "SELECT count(remote_missing_at) FROM recordings") == [(0,)]
+
+
+async def test_walks_of_an_older_release_are_not_stood_on(catalog: Catalog, catalog_dsn: str) -> None:
+    """A complete walk from before watermarks were kept says nothing: the next one is a full one (D4)."""
+    await walk_all(catalog)
+    await _run(catalog_dsn, "UPDATE walks SET watermark = NULL, proven_order = NULL")
+    walk = await catalog.begin_walk(make_walk_request(kind=WalkKind.INCREMENTAL))
+    assert (walk.kind, walk.order) == (WalkKind.FULL, Order.NONE)
+
+
+_MANY_WALKS = """
+INSERT INTO walks (account_id, listing, kind, lease, started_at, ended_at, doubt, watermark, proven_order)
+SELECT 1, 'l' || n % 3, CASE WHEN n % 100 = 0 THEN 'full' ELSE 'incremental' END, '1 minute', at, at,
+       CASE WHEN n > 49000 THEN 'the cursor loops' END, at, CASE WHEN n % 100 = 0 THEN 'newest_first' END
+FROM generate_series(1, 50000) AS n, LATERAL (SELECT now() - interval '1 hour' + n * interval '1 ms' AS at) AS at
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "arguments"), [("intake", "stand", (1, "l0", None)), ("view", "listings", ())]
+)
+async def test_years_of_walks_cost_nothing(
+    catalog: Catalog, catalog_dsn: str, file: str, name: str, arguments: tuple[object, ...]
+) -> None:
+    """What a walk stands on, and what status says of listings, is found by index, however many walks there were."""
+    await _run(catalog_dsn, _MANY_WALKS)
+    async with open_connection(catalog_dsn) as connection:
+        await connection.execute("VACUUM ANALYZE walks")
+        explained = await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT json) {load(file)[name]}", *arguments)
+    (plan,) = explained if isinstance(explained, list) else json.loads(explained)
+    assert plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"] < 300
 
 
 async def test_an_ended_walk_takes_no_page(catalog: Catalog) -> None:

@@ -6,10 +6,21 @@ INSERT INTO accounts (name, provider, real_id) VALUES ($1, $2, $3) ON CONFLICT (
 -- Who an account is. $1 name.
 SELECT id, provider, real_id FROM accounts WHERE name = $1
 
+-- name: stand
+-- What an incremental walk stands on: the newest watermark of the complete walks over a listing that began as early as
+-- it does, and the order that the last complete full one proved; null for what there is not.
+-- $1 account, $2 listing, $3 since.
+SELECT (SELECT max(w.watermark) FROM walks w
+        WHERE w.account_id = $1 AND w.listing = $2 AND w.ended_at IS NOT NULL AND w.doubt IS NULL
+          AND w.kind <> 'bounded' AND (w.since IS NULL OR w.since <= $3)) AS watermark,
+       (SELECT w.proven_order FROM walks w
+        WHERE w.account_id = $1 AND w.listing = $2 AND w.ended_at IS NOT NULL AND w.doubt IS NULL AND w.kind = 'full'
+        ORDER BY w.ended_at DESC, w.id DESC LIMIT 1) AS proven_order
+
 -- name: resumable_walk
 -- Lock the last interrupted full walk that may be gone on with.
 -- $1 account, $2 listing, $3 age of the last page at most.
-SELECT w.id, w.started_at, w.since, w.until, w.cursor, w.round, w.least_total
+SELECT w.id, w.started_at, w.since, w.until, w.cursor, w.round, w.least_total, w.trace
 FROM walks w
 WHERE w.account_id = $1 AND w.listing = $2 AND w.kind = 'full' AND w.ended_at IS NULL
   AND (w.lease_until IS NULL OR w.lease_until <= now()) AND w.last_page_at > now() - $3::interval
@@ -26,9 +37,9 @@ WHERE id IN (
     ORDER BY id FOR UPDATE SKIP LOCKED)
 
 -- name: begin_walk
--- Begin a walk under a lease. $1 account, $2 listing, $3 kind, $4 since, $5 until, $6 lease.
-INSERT INTO walks (account_id, listing, kind, since, until, lease, lease_until)
-VALUES ($1, $2, $3, $4, $5, $6, now() + $6)
+-- Begin a walk under a lease. $1 account, $2 listing, $3 kind, $4 since, $5 until, $6 lease, $7 lag.
+INSERT INTO walks (account_id, listing, kind, since, until, lease, lease_until, watermark)
+VALUES ($1, $2, $3, $4, $5, $6, now() + $6, now() - $7::interval)
 RETURNING id, started_at
 
 -- name: hold_walk
@@ -167,10 +178,10 @@ SELECT (SELECT count(*) FROM first) AS first, (SELECT count(*) FROM again) AS ag
 
 -- name: advance_walk
 -- Move a walk behind a page and renew its lease; the same page again is not counted. $1 walk, $2 cursor, $3 round,
--- $4 least total, $5 digest of the page, $6 seen so far, $7 fresh and $8 new on this page.
+-- $4 least total, $5 trace, $6 digest of the page, $7 seen so far, $8 fresh and $9 new on this page.
 UPDATE walks
-SET cursor = $2, round = $3, least_total = $4, last_page = $5, seen = $6, last_fresh = $7, last_new = $8,
-    new = new + $8, pages = pages + CASE WHEN last_page IS DISTINCT FROM $5 THEN 1 ELSE 0 END,
+SET cursor = $2, round = $3, least_total = $4, trace = $5, last_page = $6, seen = $7, last_fresh = $8, last_new = $9,
+    new = new + $9, pages = pages + CASE WHEN last_page IS DISTINCT FROM $6 THEN 1 ELSE 0 END,
     last_page_at = now(), lease_until = now() + lease
 WHERE id = $1
 
@@ -222,9 +233,10 @@ SELECT at_once, unexpired, is_too_many FROM verdict
 SELECT seen = (SELECT count(*) FROM walk_seen WHERE walk_id = $1) FROM walks WHERE id = $1
 
 -- name: end_walk
--- End a walk and count what it listed. $1 walk, $2 doubt.
+-- End a walk and count what it listed; only a complete full one proves an order. $1 walk, $2 doubt, $3 order.
 UPDATE walks
 SET ended_at = now(), doubt = $2, lease_until = NULL,
+    proven_order = CASE WHEN kind = 'full' AND $2::text IS NULL THEN $3::text END,
     (listed, malformed) = (SELECT count(*) FILTER (WHERE is_listed), count(*) FILTER (WHERE is_malformed)
                            FROM walk_seen WHERE walk_id = $1)
 WHERE id = $1

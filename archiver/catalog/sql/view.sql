@@ -61,12 +61,23 @@ SELECT account_id, state, sum(rows)::bigint AS rows, sum(bytes)::bigint AS bytes
 FROM state_deltas GROUP BY account_id, state
 
 -- name: listings
--- The last walks over each listing; only a full one is counted as complete.
+-- The last walks over each listing; a bounded one is never counted as complete. Walks are many, listings few: the
+-- index is entered once for each.
+WITH RECURSIVE over AS (
+    (SELECT account_id, listing FROM walks WHERE ended_at IS NOT NULL ORDER BY account_id, listing LIMIT 1)
+    UNION ALL
+    SELECT following.account_id, following.listing
+    FROM over CROSS JOIN LATERAL (
+        SELECT w.account_id, w.listing FROM walks w
+        WHERE w.ended_at IS NOT NULL AND (w.account_id, w.listing) > (over.account_id, over.listing)
+        ORDER BY w.account_id, w.listing LIMIT 1
+    ) AS following
+)
 SELECT account_id, listing, last.ended_at AS last_at, last.doubt,
        (SELECT max(w.ended_at) FROM walks w
         WHERE w.account_id = over.account_id AND w.listing = over.listing AND w.ended_at IS NOT NULL
-          AND w.kind = 'full' AND w.doubt IS NULL) AS last_complete_at
-FROM (SELECT DISTINCT account_id, listing FROM walks WHERE ended_at IS NOT NULL) AS over
+          AND w.kind <> 'bounded' AND w.doubt IS NULL) AS last_complete_at
+FROM over
 CROSS JOIN LATERAL (
     SELECT ended_at, doubt FROM walks w
     WHERE w.account_id = over.account_id AND w.listing = over.listing AND w.ended_at IS NOT NULL

@@ -53,6 +53,7 @@ def parse_page(answer: object, listing: Listing, position: OffsetPosition, accou
         malformed=sifted.malformed,
         next_cursor=step.following.as_cursor() if step.following else None,
         total=envelope.total,
+        has_gap=step.has_gap,
         doubt=step.doubt,
     )
 

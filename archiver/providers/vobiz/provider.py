@@ -19,7 +19,9 @@ from archiver.providers.vobiz.documents import find_recording, media_url, parse_
 from archiver.providers.vobiz.options import VobizOptions
 from archiver.providers.vobiz.refusals import judge
 
-CAPABILITIES: Final = Capabilities(windows=None, can_resume=True, claims=claims.VOBIZ)
+CAPABILITIES: Final = Capabilities(
+    windows=None, seek=lambda rows: OffsetPosition(offset=rows).as_cursor(), can_resume=True, claims=claims.VOBIZ
+)
 RECORDINGS: Final = Listing(ListingName("recordings"))
 
 

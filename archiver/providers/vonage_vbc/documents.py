@@ -56,6 +56,7 @@ def parse_page(answer: object, listing: ListingName, position: PageNumberPositio
         malformed=sifted.malformed,
         next_cursor=step.following.as_cursor() if step.following else None,
         total=total,
+        has_gap=step.has_gap,
         doubt=step.doubt,
     )
 

@@ -32,7 +32,7 @@ from archiver.providers.vonage_vbc.documents import (
 from archiver.providers.vonage_vbc.options import COMPANY, SELF, USER, VonageVbcOptions
 from archiver.providers.vonage_vbc.refusals import judge, judge_throttling
 
-CAPABILITIES: Final = Capabilities(windows=None, can_resume=True, claims=claims.VONAGE_VBC)
+CAPABILITIES: Final = Capabilities(windows=None, filters_by_time=True, can_resume=True, claims=claims.VONAGE_VBC)
 
 _MEDIA_HEADERS: Final = {"Accept": "audio/mpeg, */*;q=0.5"}
 

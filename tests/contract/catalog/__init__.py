@@ -6,6 +6,7 @@ An adapter's test subclasses ``CatalogContract`` and gives a fixture ``catalog``
 
 from tests.contract.catalog.claims import ClaimContract
 from tests.contract.catalog.custody import CustodyContract
+from tests.contract.catalog.incremental import IncrementalContract
 from tests.contract.catalog.intake import IntakeContract
 from tests.contract.catalog.outcomes import OutcomeContract
 from tests.contract.catalog.setting import Catalog
@@ -17,6 +18,13 @@ __all__ = ["Catalog", "CatalogContract"]
 
 
 class CatalogContract(
-    WalkContract, IntakeContract, ClaimContract, OutcomeContract, SuspectContract, CustodyContract, ViewContract
+    WalkContract,
+    IncrementalContract,
+    IntakeContract,
+    ClaimContract,
+    OutcomeContract,
+    SuspectContract,
+    CustodyContract,
+    ViewContract,
 ):
     """All that a catalog promises."""

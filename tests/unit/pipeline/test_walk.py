@@ -11,10 +11,10 @@ import stamina
 
 from archiver.model.account import Selection
 from archiver.model.errors import CatalogUnavailable, Denied, ListingError, Throttled, Unreachable
-from archiver.model.listing import Cursor, Page, WalkId, WalkReport, Window
+from archiver.model.listing import Cursor, Order, Page, WalkId, WalkReport, Window
 from archiver.model.recording import State
+from archiver.pipeline.course import STALE_PAGES
 from archiver.pipeline.tally import Reached
-from archiver.pipeline.walk import STALE_PAGES
 from archiver.ports.catalog import PageIntake, Recorded
 from tests.builders import RECORDINGS, STARTED_AT, make_listed, make_malformed
 from tests.fakes.catalog import FakeCatalog
@@ -203,13 +203,13 @@ class DyingCatalog(FakeCatalog):
         super().__init__(RunningClock())
         self.is_dead = False
 
-    async def end_walk(self, walk: WalkId, doubt: str | None) -> WalkReport:
+    async def end_walk(self, walk: WalkId, doubt: str | None, order: Order = Order.NONE) -> WalkReport:
         """Die once; the walk's lease runs out."""
         if not self.is_dead:
             self.is_dead = True
             await self.release_walk(walk)
             raise asyncio.CancelledError
-        return await super().end_walk(walk, doubt)
+        return await super().end_walk(walk, doubt, order)
 
 
 async def test_malformed_rows_count_towards_the_total(bench: Bench) -> None:

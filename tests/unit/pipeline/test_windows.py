@@ -1,16 +1,18 @@
 """Windows: every instant is asked for, however the time is cut, and a walk by windows loses nothing."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.model.errors import ListingError, WindowTooLarge
-from archiver.model.listing import Cursor, Listing, Page, WalkReport, Window
+from archiver.model.listing import Cursor, Listing, Page, WalkKind, WalkReport, Window
 from archiver.model.recording import Listed
 from archiver.pipeline.windows import SHORTEST, Position, halves, plan
 from archiver.ports.provider import Capabilities, WindowRule
@@ -62,6 +64,62 @@ def test_each_change_of_month_has_a_window_of_its_own() -> None:
     windows = plan(Window(datetime(2025, 12, 20, tzinfo=UTC)), RULE, NOW)
     for month in (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)):
         assert Window(month - timedelta(hours=27), month + timedelta(hours=27)) in windows
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/St_Johns", "Asia/Kolkata", "Australia/Lord_Howe")
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+
+
+def month_edges(zone: str) -> Iterator[datetime]:
+    """Every change of month from 2019 to 2028, three leap days among them, as clocks there show it."""
+    return (datetime(year, month, 1, tzinfo=ZoneInfo(zone)) for year in range(2019, 2029) for month in range(1, 13))
+
+
+def clock_changes(zone: str) -> Iterator[datetime]:
+    """The hours of 2025 and 2026 in which clocks there are changed, and the same a fold later."""
+    tz, hour = ZoneInfo(zone), datetime(2025, 1, 1, tzinfo=UTC)
+    while hour.year < 2027:
+        before, hour = hour, hour + HOUR
+        if before.astimezone(tz).utcoffset() != hour.astimezone(tz).utcoffset():
+            yield from (hour.astimezone(tz), hour.astimezone(tz).replace(fold=1))
+
+
+def assert_whole(windows: Sequence[Window], since: datetime, until: datetime, rule: WindowRule) -> None:
+    """Whatever is as long as the overlap lies whole in one window, wherever in the time it begins; and every change of
+    month lies in a window that reaches as far to both sides as there is time."""
+    edges = [edge for window in windows for edge in (window.since, window.until) if edge]
+    moments = [
+        moment + shift for moment in [since, until, *edges] for shift in (-rule.overlap, -SECOND, SECOND * 0, SECOND)
+    ]
+    for moment in moments:
+        if since <= moment <= until - rule.overlap:
+            assert any(window.covers(moment) and window.covers(moment + rule.overlap) for window in windows), moment
+    assert any(window.covers(since) for window in windows)
+    assert any(window.covers(until) for window in windows)
+    for edge in month_edges("UTC"):
+        if rule.month_seam and since - rule.month_seam <= edge <= until:
+            seam = (edge - rule.month_seam, min(until, edge + rule.month_seam))
+            assert any(all(map(window.covers, seam)) for window in windows), edge
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("length", [timedelta(0), HOUR, 26 * HOUR, 8 * DAY, 70 * DAY], ids=str)
+def test_no_edge_of_a_month_or_of_a_day_is_a_hole(zone: str, length: timedelta) -> None:
+    """D3, D5: at every change of month of ten years and of every clock, leap days and years' ends included, whatever
+    the zone that a time is told in, no instant, no overlap and no seam is left out."""
+    shifts = (-28 * HOUR, -27 * HOUR, -SECOND, SECOND * 0, SECOND, 26 * HOUR)
+    for edge in (*month_edges(zone), *clock_changes(zone)):
+        for shift in shifts:
+            since = edge.astimezone(UTC) + shift
+            until = since + length
+            windows = plan(Window(since.astimezone(edge.tzinfo)), RULE, until.astimezone(edge.tzinfo))
+            assert_whole(windows, since, until, RULE)
+
+
+def test_a_seam_is_asked_for_from_before_it() -> None:
+    """A window that begins shortly behind a change of month would show nothing that is kept in the month before."""
+    edge = datetime(2026, 3, 1, tzinfo=UTC)
+    assert Window(edge - 27 * HOUR, edge + 3 * HOUR) in plan(Window(edge + HOUR), RULE, edge + 3 * HOUR)
 
 
 def test_halves_meet_and_end() -> None:
@@ -142,11 +200,13 @@ def bench(bench: Bench) -> Bench:
     return bench
 
 
-async def walk(bench: Bench, provider: MonthlyProvider, window: Window | None = None) -> WalkReport:
+async def walk(
+    bench: Bench, provider: MonthlyProvider, window: Window | None = None, kind: WalkKind = WalkKind.FULL
+) -> WalkReport:
     """Walk by windows."""
     bench.provider = provider
     async with bench.start():
-        return await bench.walker.walk(RECORDINGS, window or Window())
+        return await bench.walker.walk(RECORDINGS, window or Window(), kind)
 
 
 @pytest.mark.parametrize(
@@ -221,3 +281,75 @@ async def test_a_narrowed_run_asks_a_little_further(bench: Bench) -> None:
     provider = MonthlyProvider(filed={"late": (filed, filed.month)})
     report = await walk(bench, provider, Window(started - DAY, started + timedelta(hours=4)))
     assert report.listed == 1
+
+
+async def test_an_incremental_walk_asks_for_what_can_be_new(bench: Bench) -> None:
+    """It plans from the boundary on, up to now, and finds what was filed since, or showed up late."""
+    bench.account = make_account(overlap=DAY, lag=HOUR)
+    provider = MonthlyProvider(filed=make_filed())
+    full = await walk(bench, provider)
+    provider.asked.clear()
+    provider.filed |= {"new": (NOW + HOUR, 3), "late": (NOW - DAY, 3)}
+    bench.catalog.clock.advance(2 * HOUR)
+    report = await walk(bench, provider, kind=WalkKind.INCREMENTAL)
+    began_at = bench.catalog._walks[full.id].started_at
+    assert (report.is_complete, report.new) == (True, 2)
+    assert {window.since for window in provider.asked} == {began_at - HOUR - DAY}
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 59, 61, 200])
+async def test_an_incremental_walk_spans_the_seam(bench: Bench, minutes: int) -> None:
+    """D3: what was filed behind a change of month, is kept before it, and showed up late, is found by a walk whose
+    boundary lies behind the change already."""
+    bench.account = make_account(overlap=HOUR, lag=HOUR)
+    edge = datetime(2026, 3, 1, tzinfo=UTC)
+    bench.catalog.clock.advance(edge + timedelta(minutes=minutes) + 2 * HOUR - bench.catalog.clock.now())
+    provider = MonthlyProvider(filed={"old": (edge - 9 * DAY, 2)})
+    await walk(bench, provider)
+    provider.filed["late"] = (edge + timedelta(minutes=minutes) + HOUR, 2)
+    bench.catalog.clock.advance(HOUR)
+    report = await walk(bench, provider, kind=WalkKind.INCREMENTAL)
+    assert (report.is_complete, report.new) == (True, 1)
+
+
+async def test_an_interrupted_incremental_walk_begins_anew(bench: Bench) -> None:
+    """D4: it goes on at its boundary, not at the window it had come to."""
+    provider = MonthlyProvider(filed=make_filed())
+    await walk(bench, provider)
+    bench.catalog.clock.advance(20 * DAY)
+    provider.asked.clear()
+    provider.trouble = {3: asyncio.CancelledError()}
+    with pytest.raises(asyncio.CancelledError):
+        await walk(bench, provider, kind=WalkKind.INCREMENTAL)
+    before = len(provider.asked)
+    assert (await walk(bench, provider, kind=WalkKind.INCREMENTAL)).is_complete
+    assert provider.asked[before] == provider.asked[0]
+
+
+async def test_a_window_in_doubt_moves_no_watermark(bench: Bench) -> None:
+    """D2: an incremental walk that came to doubt a window is incomplete, and the next one asks for all of it again."""
+    provider = MonthlyProvider(filed=make_filed())
+    await walk(bench, provider)
+    bench.catalog.clock.advance(20 * DAY)
+    provider.asked.clear()
+    provider.trouble = {3: ListingError("no envelope")}
+    assert (await walk(bench, provider, kind=WalkKind.INCREMENTAL)).doubt == "no envelope"
+    before = len(provider.asked)
+    assert (await walk(bench, provider, kind=WalkKind.INCREMENTAL)).is_complete
+    assert provider.asked[before].since == provider.asked[0].since
+
+
+async def test_made_up_rows_end_their_walk(bench: Bench) -> None:
+    """D2: a window that invents rows for ever, under ever new cursors, is left after a bounded number of pages."""
+
+    class Inventing(MonthlyProvider):
+        async def list_page(self, listing: Listing, window: Window, cursor: Cursor | None) -> Page:
+            self.asked.append(window)
+            number = len(self.asked)
+            rows = (make_listed(f"i{number}", started_at=NOW), make_listed(f"j{number}", started_at=NOW))
+            return Page(rows=rows, next_cursor=Cursor(str(number)), total=10)
+
+    provider = Inventing()
+    report = await walk(bench, provider)
+    assert report.doubt == "the listing does not end: 140 pages are more than it can have"
+    assert len(provider.asked) == 140

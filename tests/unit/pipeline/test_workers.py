@@ -1,7 +1,7 @@
 """Workers: exact caps, slots that always come back, leases that are kept or lost one by one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +10,8 @@ import pytest
 import stamina
 
 from archiver.model.errors import Denied, StorageError, Unreachable
-from archiver.model.recording import State
+from archiver.model.outcome import Outcome, Verified
+from archiver.model.recording import LeaseId, State
 from archiver.pipeline.registrar import Registrar
 from archiver.pipeline.workers import Workers
 from archiver.ports.catalog import ClaimRequest, Outlook
@@ -250,3 +251,40 @@ async def test_what_the_last_page_brings_is_not_missed(bench: Bench) -> None:
         workers = replace(bench.workers(), is_walking=lambda: walking)
         await workers.run(await bench.request())
         assert await bench.states() == {State.VERIFIED: 1}
+
+
+class SlowToAnswer(FakeCatalog):
+    """Commits at once what was verified, and answers only when ``answer`` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(RunningClock())
+        self.answer = asyncio.Event()
+        self.renewals = 0
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> frozenset[LeaseId]:
+        """Commit, then keep silent."""
+        lost = await super().settle(outcomes)
+        if any(isinstance(outcome, Verified) for outcome in outcomes):
+            await self.answer.wait()
+        return lost
+
+    async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
+        """Renew; the first renewal after the commit ends the silence."""
+        self.renewals += 1
+        held = await super().renew(leases, lease)
+        if not held:
+            self.answer.set()
+        return held
+
+
+async def test_what_is_committed_is_counted(bench: Bench) -> None:
+    """T5: a renewal that comes between the commit of an outcome and its answer takes nothing from the numbers."""
+    bench.catalog = catalog = SlowToAnswer()
+    bench.registrar = Registrar(catalog, bench.policy)
+    bench.lease = 60 * MS
+    bench.offer("r1")
+    async with bench.start():
+        await bench.record("r1")
+        await bench.workers().run(await bench.request())
+    assert catalog.renewals
+    assert (bench.tally.stored, bench.tally.verified) == (1, 1)
