@@ -22,7 +22,7 @@ Format: TypeAlias = Literal["json", "console", "auto"]
 _STARS: Final = "********"
 _SECRET_KEY: Final = re.compile(
     r"token|secret|passw|passphrase|authorization|cookie|signature|api_?key|access_?key|private_?key|(^|_)(dsn|jwt|proxy)$"
-    r"|(^|_)(from|to|phone|caller|callee)_number$|^number$",
+    r"|(^|_)(from|to|phone|caller|callee)(_id)?_number$|^number$",
     re.IGNORECASE,
 )
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#\s@]*@")

@@ -33,7 +33,7 @@ async def save(storage: Storage, record: Record, target: Path) -> Path:
 
     Raises: NotStored, IntegrityError for other bytes than the catalog's, OutputError, StorageError.
     """
-    key = _key(record)
+    key = key_of(record)
     path = await asyncio.to_thread(_destination, target, key)
     part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
@@ -61,7 +61,7 @@ async def stream(storage: Storage, record: Record, output: BinaryIO) -> None:
 
     Raises: NotStored, IntegrityError, OutputError, StorageError.
     """
-    key = _key(record)
+    key = key_of(record)
     reading = await storage.read_back(key)
     if reading.digest != record.digest:
         raise _mismatch(record, reading.size_bytes if reading.digest else None)
@@ -83,7 +83,8 @@ async def _copy(storage: Storage, record: Record, key: Key, output: BinaryIO) ->
         raise _mismatch(record, size_bytes)
 
 
-def _key(record: Record) -> Key:
+def key_of(record: Record) -> Key:
+    """Where its audio lies. Raises: NotStored when there is none."""
     if record.key is None:
         why = f": {record.error}" if record.error else ""
         raise NotStored(

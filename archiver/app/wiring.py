@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
+
+import structlog
 
 from archiver.app.config.accounts import AccountConfig
 from archiver.app.config.load import Config
@@ -30,6 +32,9 @@ from archiver.ports.provider import Provider
 from archiver.ports.storage import Storage
 from archiver.providers.registry import PROVIDERS
 from archiver.storage.registry import StorageOptions, open_storage
+from archiver.storage.s3.options import S3Options
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +77,7 @@ class Archive:
             account=wired.account,
             real_account_id=real_id,
             has_sidecars=self.has_sidecars,
+            policy=self.policy,
         )
         flow = Flow(
             provider=wired.provider,
@@ -152,9 +158,9 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
 
     Raises: CatalogError, StorageError, ConfigError, each naming the key to look at.
     """
-    async with open_catalog(config) as catalog:
-        storage = open_store(config)
-        await storage.probe()
+    async with open_catalog(config) as catalog, open_store(config) as storage:
+        for remark in await storage.probe():
+            log.warning("storage_lacks", remark=remark)
         yield Archive(
             catalog=catalog,
             storage=storage,
@@ -168,8 +174,8 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
         )
 
 
-def open_store(config: Config) -> Storage:
-    """The storage as it is, not probed: for commands that only read. Raises: ConfigError."""
+def open_store(config: Config) -> AbstractAsyncContextManager[Storage]:
+    """The storage as it is, not probed: for commands that only read. Raises: ConfigError, when it is entered."""
     return open_storage(storage_options(config))
 
 
@@ -200,7 +206,25 @@ def choose(config: Config, names: Collection[str]) -> list[AccountConfig]:
 def storage_options(config: Config) -> StorageOptions:
     """What the configuration says about the storage."""
     storage = config.storage
-    return StorageOptions(url=storage.url, folder=Path.cwd(), min_free=storage.min_free, file_mode=storage.file_mode)
+    return StorageOptions(
+        url=storage.url,
+        folder=Path.cwd(),
+        min_free=storage.min_free,
+        file_mode=storage.file_mode,
+        s3=_s3_options(config) if storage.bucket else None,
+    )
+
+
+def _s3_options(config: Config) -> S3Options:
+    transfer, table = config.transfer, config.storage.s3
+    return S3Options(
+        spool=transfer.spool,
+        spool_size=transfer.spool_size,
+        connect_timeout=transfer.connect_timeout,
+        idle_timeout=transfer.idle_timeout,
+        concurrency=transfer.concurrency,
+        **{one.name: getattr(table, one.name) for one in fields(table)},
+    )
 
 
 def retry_policy(config: Config) -> RetryPolicy:

@@ -42,9 +42,14 @@ class FixityTally:
     last_error: str | None = None
 
     @property
+    def skipped(self) -> int:
+        """How many copies were left out, because another process is at work on them."""
+        return max(0, (self.total or 0) - self.checked)
+
+    @property
     def is_sound(self) -> bool:
-        """Whether every copy was read and equal."""
-        return self.checked == self.ok
+        """Whether every copy was read, and was equal."""
+        return self.checked == self.ok and not self.skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

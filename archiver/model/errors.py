@@ -17,6 +17,7 @@
     ├── CatalogError                   a catalog that cannot be used                       exit 3
     │   └── CatalogUnavailable         it may come back: wait for it
     └── StorageError                   a storage that cannot be used or has no room        exit 3
+        ├── StorageUnavailable         it may pass: a storm, a cut, a conflict; try again
         └── KeyTaken                   other bytes lie under the key; they were not replaced
 
 Adapters translate status codes and client exceptions into these, once; the pipeline decides what follows.
@@ -200,6 +201,13 @@ class StorageError(ArchiverError):
 
     code = "storage"
     remedy = "check storage.url and the disk"
+
+
+class StorageUnavailable(StorageError):
+    """The storage did not answer, or asked to be left alone for a while. Every storage call may be repeated then."""
+
+    code = "storage_unavailable"
+    remedy = "it is tried again by itself; if it goes on, check the storage's endpoint and the network"
 
 
 class KeyTaken(StorageError):

@@ -13,10 +13,13 @@ from typing import Final, ParamSpec, TypeVar
 
 import stamina
 
-from archiver.model.errors import CatalogUnavailable, StorageError, Transient
+from archiver.model.errors import CatalogUnavailable, StorageError, StorageUnavailable, Transient
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+GIVE_BACK_WITHIN: Final = timedelta(seconds=2)
+"""So long is waited for work to be given back. Whoever does so is on the way out, and a lease runs out by itself."""
 
 _LARGEST_EXPONENT: Final = 32
 
@@ -43,12 +46,17 @@ class RetryPolicy:
         return max(jittered, asked or timedelta(0))
 
     async def persist(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a provider call, again after each ``Transient``, ``max_attempts`` times at most; raises the last one."""
+        """Make a provider call, or publish, again after each ``Transient`` or ``StorageUnavailable``.
+
+        ``max_attempts`` times at most; raises the last error.
+        """
         failures = 0
 
         def wait(error: Exception) -> timedelta | bool:
             nonlocal failures
             failures += 1
+            if isinstance(error, StorageUnavailable):
+                return self.pause(failures - 1)
             return self.pause(failures - 1, error.retry_after) if isinstance(error, Transient) else False
 
         async for attempt in stamina.retry_context(on=wait, attempts=self.max_attempts, timeout=None):

@@ -1,12 +1,16 @@
-"""Store: spool → storage. An object appears under its key complete, with its sidecar already there, or not at all."""
+"""Store: spool → storage. An object appears under its key complete, with its sidecar already there, or not at all.
 
-from dataclasses import dataclass
+A storage that is away for a moment is asked again here, so that a storm over there costs no second download.
+"""
+
+from dataclasses import dataclass, field
 from typing import Final
 
 from archiver.model.account import Account
 from archiver.model.objects import Body, Key, KeyTemplate, StoredObject
 from archiver.model.recording import Claim, State
 from archiver.model.sidecar import SidecarFacts, render_sidecar
+from archiver.pipeline.retry import RetryPolicy
 from archiver.ports.storage import Publication, Storage
 
 _REPLACEABLE: Final = frozenset({State.DAMAGED, State.VERIFIED})
@@ -15,18 +19,22 @@ _REPLACEABLE: Final = frozenset({State.DAMAGED, State.VERIFIED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """Where recordings of one account go: the storage, the template of keys, and whether sidecars are wanted."""
+    """Where recordings of one account go: the storage, the template of keys, and whether sidecars are wanted.
+
+    ``policy`` says how often a storage that is away for a moment is asked again.
+    """
 
     storage: Storage
     template: KeyTemplate
     account: Account
     real_account_id: str
     has_sidecars: bool
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
 
     async def store(self, claim: Claim, body: Body, container: str, suspect: str | None) -> StoredObject:
         """Make a body durable under the recording's key, which is fixed at first store.
 
-        Raises: what ``Storage.publish`` raises.
+        Raises: what ``Storage.publish`` raises; ``StorageUnavailable`` only when it raised that again and again.
         """
         kept = StoredObject(
             key=claim.kept.key if claim.kept else self._key(claim, container),
@@ -35,15 +43,14 @@ class Shelf:
             format=container,
             storage_url=self.storage.url,
         )
-        await self.storage.publish(
-            Publication(
-                key=kept.key,
-                body=body,
-                sidecar=self._sidecar(claim, kept, suspect) if self.has_sidecars else None,
-                lease=claim.lease,
-                replaces=claim.kept.digest if claim.kept and claim.state in _REPLACEABLE else None,
-            )
+        publication = Publication(
+            key=kept.key,
+            body=body,
+            sidecar=self._sidecar(claim, kept, suspect) if self.has_sidecars else None,
+            lease=claim.lease,
+            replaces=claim.kept.digest if claim.kept and claim.state in _REPLACEABLE else None,
         )
+        await self.policy.persist(self.storage.publish, publication)
         return kept
 
     def _key(self, claim: Claim, container: str) -> Key:

@@ -102,6 +102,7 @@ class Workers:
         try:
             if not self._is_stopping():
                 await self.policy.outlast(self.flow.shelf.storage.admit)
+            if not self._is_stopping():  # a storage may have let us wait
                 claims.extend(await self.policy.outlast(self._claim, replace(request, limit=taken)))
         finally:
             self.slots.give_back(taken - len(claims))

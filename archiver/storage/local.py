@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -78,9 +78,10 @@ class LocalStorage:
             await _in_thread(self._check_room)
             self._admitted_until = time.monotonic() + _ADMITTED_FOR_S
 
-    async def probe(self) -> None:
+    async def probe(self) -> Sequence[str]:
         """Lay the folders out, the first time, then write, move, read back and remove a small object."""
         await _in_thread(self._probe)
+        return ()
 
     async def publish(self, publication: Publication) -> None:
         """Publish in one hop; see ``publishing`` for the order of its steps."""
@@ -94,7 +95,7 @@ class LocalStorage:
                 while not await _in_thread(reader.advance, _SLICE_BYTES):
                     pass
             except FileNotFoundError:
-                await _in_thread(self._check_layout)
+                await _in_thread(self._check_missing, path)
                 return Reading(digest=None, size_bytes=0, method=reader.method)
             return Reading(digest=reader.digest, size_bytes=reader.size_bytes, method=reader.method)
 
@@ -123,6 +124,13 @@ class LocalStorage:
                 f"the storage {self._root} has lost its folder {self._layout.parts}",
                 fix="check that it is mounted, then start the archiver again",
             )
+
+    def _check_missing(self, path: Path) -> None:
+        """See that an object is missing where the storage is there, and not that the storage was away for a moment."""
+        self._check_layout()
+        if path.exists():
+            raise StorageError(f"the storage {self._root} was away for a moment", fix="check its mount")
+        self._check_layout()
 
     def _check_room(self) -> None:
         self._check_layout()

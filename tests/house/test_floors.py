@@ -27,9 +27,12 @@ FLOORS: dict[str, frozenset[str]] = {
 """Which parts each part may import, beside itself. Imports point down only; nobody imports app."""
 
 HOMES: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("net/", "sandbox/"),
+    "aiohttp": ("net/", "sandbox/", "storage/s3/answers.py"),
     "multidict": ("net/",),
     "yarl": ("net/",),
+    "aiobotocore": ("storage/",),
+    "botocore": ("storage/",),
+    "types_aiobotocore_s3": ("storage/",),
     "asyncpg": ("catalog/",),
     "aiofiles": ("storage/", "pipeline/spool.py"),
     "stamina": ("pipeline/retry.py",),

@@ -126,6 +126,16 @@ async def test_verify_takes_what_is_old(archived: Stage) -> None:
     assert "--older-than" in answer.stderr
 
 
+async def test_what_is_not_stored_cannot_be_had(stage: Stage) -> None:
+    """A recording that is known and not stored yet is named as such by get and verify, with what to do."""
+    await stage.run("backfill", "--no-download")
+    name = name_of(await newest(stage))
+    for command in (("get", name, "-o", "x"), ("verify", name)):
+        answer = await stage.run(*command, "--json")
+        assert (answer.code, answer.json["error"]["code"]) == (1, "not_stored")
+        assert "archiver backfill" in answer.json["error"]["fix"]
+
+
 async def test_retry_makes_due(stage: Stage) -> None:
     """What failed attempts put off becomes due at once, and the next backfill fetches it."""
     await stage.run("backfill", "--no-download")

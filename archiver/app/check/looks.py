@@ -111,17 +111,20 @@ class Check:
         return "no schema yet; the first run will create it" if is_empty else "the next run will update its schema"
 
     async def _look_at_storage(self) -> AsyncIterator[Finding]:
-        storage, options = open_storage(storage_options(self.config)), self.config.storage
+        options = self.config.storage
         place = options.url.removeprefix("file:")
-        if self.is_offline:
-            folder = options.directory or self.config.transfer.spool
-            await asyncio.to_thread(require_folder, folder, options.min_free)
-            yield Finding(where=STORAGE, message=f"{place}, not written to")
-            return
-        await storage.probe()
-        await storage.admit()
+        async with open_storage(storage_options(self.config)) as storage:
+            if self.is_offline:
+                folder = options.directory or self.config.transfer.spool
+                await asyncio.to_thread(require_folder, folder, options.min_free)
+                yield Finding(where=STORAGE, message=f"{place}, not written to")
+                return
+            lacks = await storage.probe()
+            await storage.admit()
         room = f", {format_size(shutil.disk_usage(place).free)} free" if options.directory else ""
         yield Finding(where=STORAGE, message=f"{place}, written and read back as {user()}{room}")
+        for remark in lacks:
+            yield Finding(where=STORAGE, message=remark)
 
     async def _look_at_account(self, chosen: AccountConfig) -> AsyncIterator[Finding]:
         account, transfer = replace(chosen.account, page_size=1), self.config.transfer

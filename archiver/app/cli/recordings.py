@@ -79,13 +79,13 @@ def get(common: Common, name: str, output: Path | None) -> None:
         if is_stream and sys.stdout.isatty():
             raise click.UsageError("audio does not belong on a terminal: name a file with -o FILE, or use a pipe")
         config = load_config(common)
-        storage = open_store(config)
         async with open_catalog(config) as catalog:
             record = await resolve(catalog, name)
-        if is_stream:
-            await stream(storage, record, sys.stdout.buffer)
-            return 0
-        path = await save(storage, record, output or Path.cwd())
+        async with open_store(config) as storage:
+            if is_stream:
+                await stream(storage, record, sys.stdout.buffer)
+                return 0
+            path = await save(storage, record, output or Path.cwd())
         if common.as_json:
             digest = record.digest.hex() if record.digest else None
             print_json({"id": full_name(record), "file": str(path), "size": record.size_bytes, "sha256": digest})
@@ -123,12 +123,14 @@ def verify(
         if not (names or account or older_than is not None or everything):
             raise click.UsageError("say what to verify: IDs, --account NAME, --older-than D, or --all")
         config, tally = load_config(common), FixityTally()
-        async with open_catalog(config) as catalog:
-            selections = await _selections(catalog, names, account, older_than)
+        async with open_catalog(config) as catalog, open_store(config) as storage:
+            selections = await _selections(catalog, names, account, older_than, is_kept=True)
+            if config.storage.s3.verify == "checksum":
+                await storage.probe()  # a store's checksums are believed only where it was seen to check them
             job = Fixity(
                 custody=catalog,
                 work=catalog,
-                storage=open_store(config),
+                storage=storage,
                 policy=retry_policy(config),
                 lease=config.transfer.lease,
                 concurrency=min(_READERS, config.transfer.concurrency),
@@ -151,22 +153,31 @@ def _show(tally: "FixityTally", *, as_json: bool) -> None:
 
     found = {"damaged": tally.damaged, "missing": tally.missing, "unreadable": tally.unreadable}
     if as_json:
-        print_json({"checked": tally.checked, "ok": tally.ok, **found, "bytes": tally.bytes})
+        print_json({"checked": tally.checked, "ok": tally.ok, **found, "skipped": tally.skipped, "bytes": tally.bytes})
         return
     console = stdout_console()
     for word, names in found.items():
         for name in names:
             console.print(f"{word:<10}  {name}", markup=False, soft_wrap=True)
     console.print(f"{tally.ok:,} of {tally.checked:,} copies are sound; {format_size(tally.bytes)} read")
+    if tally.skipped:
+        console.print(f"{tally.skipped:,} were left out: another process is at work on them; verify them again later")
     if tally.damaged or tally.missing:
         console.print("the next `archiver backfill` fetches the others again, while the provider has them")
 
 
 async def _selections(
-    catalog: "Catalog", names: Sequence[str], account: str | None, older_than: timedelta | None
+    catalog: "Catalog",
+    names: Sequence[str],
+    account: str | None,
+    older_than: timedelta | None,
+    *,
+    is_kept: bool = False,
 ) -> "list[Selection]":
-    """What to read back: the named recordings by account, or whole accounts, whether they are configured or not."""
+    """The named recordings by account, or whole accounts, whether they are configured or not. ``is_kept``: only those
+    count that have an object."""
     from archiver.app.naming import resolve
+    from archiver.app.retrieval import key_of
     from archiver.jobs.fixity import Selection
     from archiver.model.account import AccountName
     from archiver.model.errors import ConfigError
@@ -176,6 +187,8 @@ async def _selections(
         rows: dict[AccountName, list[int]] = {}
         for name in names:
             record = await resolve(catalog, name)
+            if is_kept:
+                key_of(record)
             rows.setdefault(record.account, []).append(record.row)
         return [Selection(account=owner, not_since=not_since, rows=chosen) for owner, chosen in rows.items()]
     known = [status.account for status in await catalog.status()]

@@ -74,7 +74,10 @@ class CatalogConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class S3Config:
-    """How a bucket is reached and what its objects get. Without keys the client's own chain of credentials is used."""
+    """How a bucket is reached, what its objects get, and how copies are verified.
+
+    Without keys the client's own chain of credentials is used.
+    """
 
     endpoint: BaseUrl | None = None
     region: Text | None = None
@@ -93,6 +96,7 @@ class S3Config:
     )
     object_lock: Literal["GOVERNANCE", "COMPLIANCE"] | None = None
     retain: Span | None = None
+    verify: Literal["read", "checksum"] = "read"
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -95,6 +95,7 @@ def test_level_can_change() -> None:
         {"message": f"GET https://h/a?token={CANARY} failed"},
         {"message": f"sent Bearer {CANARY}"},
         {"from_number": CANARY},
+        {"caller_id_number": CANARY},
         {"raw": f"https://h/a?token={CANARY}".encode()},
         {"cookie": CANARY},
         {"error": Unreachable(f"https://u:{CANARY}@h/ refused")},
