@@ -44,7 +44,7 @@ class Backfill:
                 group.create_task(self._pass(account, registrar))
         interruption.drain = None
         await self._sweep()  # again: what a killed run held at the start has been taken over by now
-        return await self._summary(before, time.monotonic() - started)
+        return await self.archive.policy.outlast(self._summary, before, time.monotonic() - started)
 
     async def _sweep(self) -> None:
         if self.scope.fetches:
@@ -62,7 +62,8 @@ class Backfill:
         except ArchiverError as error:
             tally.trouble = error
             return
-        await self.archive.catalog.enrol(account.name, account.account.provider, real_id)
+        policy, catalog = self.archive.policy, self.archive.catalog
+        await policy.outlast(catalog.enrol, account.name, account.account.provider, real_id)
         if self.is_draining:
             return
         one = self.archive.account_pass(account, real_id, registrar, tally, self.scope)
@@ -70,7 +71,8 @@ class Backfill:
         await one.run()
 
     async def _states(self) -> dict[AccountName, AccountStatus]:
-        return {status.account: status for status in await self.archive.catalog.status()}
+        statuses = await self.archive.policy.outlast(self.archive.catalog.status)
+        return {status.account: status for status in statuses}
 
     async def _summary(self, before: Mapping[AccountName, AccountStatus], elapsed_s: float) -> Summary:
         after = await self._states()

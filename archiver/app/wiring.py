@@ -159,6 +159,8 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
     Raises: CatalogError, StorageError, ConfigError, each naming the key to look at.
     """
     async with open_catalog(config) as catalog, open_store(config) as storage:
+        if any(status.stored_bytes for status in await catalog.status()):
+            await storage.admit()  # a lost mount must not be laid out anew, as an empty storage
         for remark in await storage.probe():
             log.warning("storage_lacks", remark=remark)
         yield Archive(

@@ -16,6 +16,7 @@ _PASSING: Final = (
     asyncpg.TransactionRollbackError,  # class 40: deadlocks and serialization failures
     asyncpg.InsufficientResourcesError,  # class 53: disk full, out of memory, too many connections
     asyncpg.OperatorInterventionError,  # class 57: shut down, cancelled, "the database system is starting up"
+    asyncpg.IdleInTransactionSessionTimeoutError,  # we were stopped for long, or cut off
     asyncpg.LockNotAvailableError,
     asyncpg.ObjectInUseError,
     asyncpg.PostgresIOError,  # class 58
@@ -63,8 +64,9 @@ def connecting() -> Iterator[None]:
 
 
 def _of_the_driver(error: asyncpg.InterfaceError) -> CatalogError:
-    # The driver has one class for a connection that is closed or closing and for wrong use of it.
-    if "clos" in str(error):
+    # The driver has one class for wrong use of a connection and for one that is closed, closing, or, since it was
+    # closed under us, back in the pool already.
+    if "clos" in str(error) or "released back to the pool" in str(error):
         return CatalogUnavailable(f"the catalog's connection is gone: {error}")
     return CatalogError(f"the catalog cannot be used: {error}")
 

@@ -68,7 +68,7 @@ async def migrate(dsn: str, folder: Path | None = None) -> Sequence[str]:
     ten minutes.
     """
     known = load_migrations(folder or migrations_folder())
-    async with open_connection(dsn, _STATEMENT_WITHIN) as connection, _turn(connection):
+    async with open_connection(dsn) as connection, _turn(connection):
         await connection.execute(_TABLE)
         missing = await _missing(connection, known)
         for migration in missing:
@@ -137,12 +137,13 @@ async def _missing(connection: Connection, known: Sequence[Migration]) -> Sequen
 async def _apply(connection: Connection, migration: Migration) -> None:
     arguments = (migration.version, migration.name, migration.sha256)
     await connection.execute(_TIMEOUTS)
+    seconds = _STATEMENT_WITHIN.total_seconds()
     if not migration.has_transaction:
-        await connection.execute(migration.sql)
+        await connection.execute(migration.sql, timeout=seconds)
         await connection.execute(_APPLIED, *arguments)
         return
     async with connection.transaction():
-        await connection.execute(migration.sql)
+        await connection.execute(migration.sql, timeout=seconds)
         await connection.execute(_APPLIED, *arguments)
 
 

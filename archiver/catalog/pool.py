@@ -1,21 +1,25 @@
 """Connections to the catalog. One is held for a transaction only, never while a provider or a storage is asked."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
+from weakref import WeakSet
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from archiver.catalog.faults import classified, connecting
 
-Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]"
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record] | Session"
 
-ANSWER_WITHIN: Final = timedelta(seconds=30)
-"""A statement, a connect or a wait for a free connection that takes longer is a catalog that does not answer."""
+ANSWER_WITHIN: Final = timedelta(seconds=20)
+"""A statement, a connect or a wait for a free connection that takes longer is a catalog that does not answer. What was
+asked of a lost connection just before the catalog's return is given up and asked again within half a minute."""
 
 SCAN_WITHIN: Final = timedelta(minutes=5)
 """The same for the few statements that read an account as a whole."""
@@ -27,17 +31,23 @@ _SESSION: Final = {"application_name": "archiver", "enable_seqscan": "off", "ena
 _PLAN_ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
-async def _prepare(connection: Connection) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
-
-
 async def _leave_as_is(_: Connection) -> None:
-    """Nothing to reset: no session state is ever changed, and an open transaction is rolled back by the pool."""
+    """Nothing to reset: no session state is ever changed, and no transaction is left open."""
 
 
 def _options(answer_within: timedelta) -> dict[str, Any]:
-    seconds = answer_within.total_seconds()
-    return {"server_settings": _SESSION, "timeout": seconds, "command_timeout": seconds}
+    """However long a statement may take, a connect is no statement.
+
+    Nothing but the catalog is waited for in a transaction. One that is idle belongs to a client that was stopped or
+    cut off, and the server ends it: the rows that it has locked would stay locked for everybody else.
+    """
+    reached_within = min(answer_within, ANSWER_WITHIN).total_seconds()
+    silence = {"idle_in_transaction_session_timeout": f"{reached_within:.3f}s"}
+    return {
+        "server_settings": _SESSION | silence,
+        "timeout": reached_within,
+        "command_timeout": answer_within.total_seconds(),
+    }
 
 
 @asynccontextmanager
@@ -61,17 +71,33 @@ class Sessions:
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     answer_within: timedelta
+    _open: "WeakSet[Session]"
+    _in_use: set[int] = field(default_factory=set)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection; each statement on it is a transaction of its own. Raises: CatalogUnavailable, CatalogError."""
         with classified():
             async with self.pool.acquire(timeout=self.answer_within.total_seconds()) as connection:
+                process_id = connection.get_server_pid()
+                self._in_use.add(process_id)
                 try:
                     yield connection
                 except TimeoutError:
-                    connection.terminate()  # a frozen server would not answer the clean-up either
+                    self._drop_idle()
+                    _give_up(connection)
                     raise
+                except asyncio.CancelledError:
+                    _give_up(connection)
+                    raise
+                finally:
+                    self._in_use.discard(process_id)
+
+    def _drop_idle(self) -> None:
+        """One connection does not answer: those that lie idle may be as dead, and would each be waited for in turn."""
+        for session in list(self._open):
+            if not session.is_closed() and session.get_server_pid() not in self._in_use:
+                session.terminate()
 
     @asynccontextmanager
     async def transaction(self, *, plans_anew: bool = False) -> AsyncIterator[Connection]:
@@ -80,10 +106,19 @@ class Sessions:
         With ``plans_anew`` each statement is planned for its own arguments and the tables as they are now: for those
         that touch many rows. Raises: CatalogUnavailable, CatalogError.
         """
-        async with self.connection() as connection, connection.transaction():
-            if plans_anew:
-                await connection.execute(_PLAN_ANEW)
-            yield connection
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                if plans_anew:
+                    await connection.execute(_PLAN_ANEW)
+                yield connection
+            except (TimeoutError, asyncio.CancelledError):
+                raise  # without a rollback: the connection is given up as a whole
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def fetch(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """The rows of one statement. Raises: CatalogUnavailable, CatalogError."""
@@ -102,11 +137,26 @@ async def open_sessions(dsn: str, pool_size: int, answer_within: timedelta) -> A
 
     Raises: CatalogUnavailable, CatalogError; ConfigError (key ``catalog.dsn``) for a DSN that cannot be read.
     """
-    with connecting():
-        pool = await asyncpg.create_pool(
-            dsn, min_size=1, max_size=pool_size, init=_prepare, reset=_leave_as_is, **_options(answer_within)
-        )
+    opened: WeakSet[Session] = WeakSet()
+
+    async def prepare(session: Session) -> None:
+        await session.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+        opened.add(session)
+
+    # None is kept ready: the pool would try to behind everybody's back, and write each failure into the log.
+    pool = await asyncpg.create_pool(
+        dsn, min_size=0, max_size=pool_size, init=prepare, reset=_leave_as_is, **_options(answer_within)
+    )
     try:
-        yield Sessions(pool, answer_within)
+        with connecting():
+            async with pool.acquire(timeout=answer_within.total_seconds()):
+                pass
+        yield Sessions(pool, answer_within, opened)
     finally:
         pool.terminate()
+
+
+def _give_up(connection: Connection) -> None:
+    """Close without a word: a frozen server would answer neither a rollback nor the request to cancel a statement."""
+    with suppress(asyncpg.InterfaceError):  # closed, and so back in the pool, already
+        connection.terminate()

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from archiver.model.account import AccountName
-from archiver.model.errors import StorageError
+from archiver.model.errors import CatalogError, StorageError
 from archiver.model.outcome import Damaged, Outcome, Released, Retry
 from archiver.model.recording import Claim, LeaseId
-from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.retry import GIVE_BACK_WITHIN, RetryPolicy
 from archiver.pipeline.verify import verify
 from archiver.ports.catalog import Custody, KeptRequest, Work
 from archiver.ports.storage import Storage
@@ -117,10 +117,15 @@ class Fixity:
             async with asyncio.TaskGroup() as group:
                 for claim in claims:
                     group.create_task(read(claim))
+        except BaseException:
+            with suppress(CatalogError, TimeoutError):  # the leases run out by themselves
+                async with asyncio.timeout(GIVE_BACK_WITHIN.total_seconds()):
+                    await asyncio.shield(self.work.settle(list(outcomes.values())))
+            raise
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-            await asyncio.shield(self.policy.outlast(self.work.settle, list(outcomes.values())))
+        await self.policy.outlast(self.work.settle, list(outcomes.values()))
 
     async def _read_one(self, account: AccountName, claim: Claim) -> Outcome:
         if claim.kept is None:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from archiver.model.errors import CatalogUnavailable, LeaseLost
-from archiver.model.outcome import Outcome
+from archiver.model.outcome import Outcome, Released
 from archiver.model.recording import LeaseId
-from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.retry import GIVE_BACK_WITHIN, RetryPolicy
 from archiver.ports.catalog import Work
 
 LARGEST_BATCH: Final = 500
@@ -44,14 +44,20 @@ class Registrar:
         """Write an outcome and wait for its commit, also when the caller is cancelled meanwhile.
 
         Raises: LeaseLost when somebody else holds the recording by now; nothing was written then. CatalogUnavailable
-        when writing has ended, because the catalog stayed away: the recording will be claimed again.
+        when writing has ended, because the catalog stayed away: the recording will be claimed again; for a claim that
+        is given back, when it does not answer at once.
         """
         if not self._is_open:
             raise _closed()
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, committed))
         self._bell.set()
-        await asyncio.shield(committed)
+        limit = GIVE_BACK_WITHIN.total_seconds() if isinstance(outcome, Released) else None
+        try:
+            async with asyncio.timeout(limit):
+                await asyncio.shield(committed)
+        except TimeoutError as error:
+            raise CatalogUnavailable("the catalog does not answer; the lease will run out by itself") from error
 
     async def _write(self) -> None:
         try:

@@ -37,7 +37,7 @@ from archiver.model.listing import (
 )
 from archiver.pipeline.course import ROUNDS, Course, endless, least, most_pages
 from archiver.pipeline.order import is_covered
-from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.retry import GIVE_BACK_WITHIN, RetryPolicy
 from archiver.pipeline.tally import Reached, Tally
 from archiver.pipeline.windows import Position, Trail, beginnings, halves, plan
 from archiver.ports.catalog import Intake, PageIntake, Recorded, WalkRequest
@@ -80,8 +80,9 @@ class Walker:
             async with self._held(walk):
                 ending = await self._read(walk, reached)
         except asyncio.CancelledError:
-            with suppress(CatalogError):  # the lease runs out by itself; whoever cancels does not wait for a catalog
-                await asyncio.shield(self.intake.release_walk(walk.id))
+            with suppress(CatalogError, TimeoutError):  # the lease runs out by itself
+                async with asyncio.timeout(GIVE_BACK_WITHIN.total_seconds()):
+                    await asyncio.shield(self.intake.release_walk(walk.id))
             raise
         except CatalogError:
             raise

@@ -164,15 +164,18 @@ def locked(path: Path, patience_s: float = _LOCK_PATIENCE_S) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a file that stays locks nothing, and is swept
+            path.unlink()
         os.close(descriptor)
 
 
 def remove_dead_lock(path: Path) -> None:
     """Remove the lock file that a killed writer left; one that is held stays."""
     if (descriptor := _try_lock(path)) is not None:
-        path.unlink(missing_ok=True)
-        os.close(descriptor)
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
 
 
 def _try_lock(path: Path) -> int | None:
