@@ -23,7 +23,7 @@ from archiver.model.errors import ArchiverError, Denied, Gone, Permanent, Thrott
 from archiver.net.redaction import redact_text
 
 _LONGEST_WAIT: Final = timedelta(days=1)
-"""No provider means more; a larger number is a mistake of its own."""
+"""The longest quota that anybody counts is a day's; whoever names more is mistaken, and is not obeyed."""
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "x-correlation-id")
 _REQUEST_ID_KEYS: Final = ("api_id", "request_id", "requestId")
@@ -135,8 +135,10 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | N
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return seconds_to_wait(float(text))
-    until = _http_date(text)
-    return seconds_to_wait((until - (_http_date(headers.get("Date", "")) or now)).total_seconds()) if until else None
+    until = read_http_date(text)
+    if until is None:
+        return None
+    return seconds_to_wait((until - (read_http_date(headers.get("Date", "")) or now)).total_seconds())
 
 
 def seconds_to_wait(seconds: float) -> timedelta | None:
@@ -146,9 +148,10 @@ def seconds_to_wait(seconds: float) -> timedelta | None:
     return timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
 
 
-def _http_date(text: str) -> datetime | None:
+def read_http_date(text: str) -> datetime | None:
+    """The time that a header names, aware; None when it is none."""
     try:
         parsed = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a year, an hour or a zone of twenty digits
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -25,6 +25,8 @@ from archiver.net.redaction import redact_url
 
 _HOST: Final = re.compile(r"[a-z0-9_][a-z0-9_.:-]*|::[0-9a-f:.]*")
 _SCHEME: Final = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_NUMERIC: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)")
+"""A host that ends in a number is no name, but an IPv4 address to some: 127.1, 0177.0.0.1, 0x7f000001, 2130706433."""
 _NAT64: Final = ip_network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = ip_network("2000::/3")
 _NEVER_PUBLIC: Final = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
@@ -203,4 +205,4 @@ def _is_private_literal(host: str) -> bool:
     try:
         return not is_public(host)
     except ValueError:
-        return False
+        return bool(_NUMERIC.fullmatch(host))  # nobody links to a public host like this

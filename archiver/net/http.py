@@ -6,26 +6,27 @@ one of which refuses every address that is not public (S2). Nothing here retries
 """
 
 import asyncio
+import base64
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
+from yarl import URL
 
 from archiver.model.account import Account
 from archiver.model.errors import ArchiverError, ConfigError, ListingError, Permanent, Throttled, Unreachable
 from archiver.model.secret import Secret
-from archiver.net.answers import Refusal, classify, describe, read_json, read_retry_after
+from archiver.net.answers import Refusal, classify, describe, read_http_date, read_json, read_retry_after
 from archiver.net.guard import AddressRefused, Guard, Hop, join, open_public_socket
 from archiver.net.pacing import Backoff
-from archiver.net.redaction import redact_url
+from archiver.net.redaction import redact_url, spellings
 from archiver.ports.pacing import Pacer
 
 Credentials = Callable[[], Awaitable[Mapping[str, str]]]
@@ -41,6 +42,8 @@ _MAX_REDIRECTS: Final = 5
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MAX_ERROR_BYTES: Final = 64 * 2**10
 _ERROR_BODY_SECONDS: Final = 10
+_STRANGERS_SILENCE: Final = timedelta(minutes=1)
+"""A host that is none of the account's may slow it down, but not silence it for hours: the wait it asks for is cut."""
 _USER_AGENT: Final = f"recording-archiver/{version('recording-archiver')}"
 
 
@@ -57,7 +60,7 @@ class Bounds:
     idle_timeout: timedelta = timedelta(seconds=60)
     answer_timeout: timedelta = timedelta(minutes=2)
     max_media_bytes: int = 4 * 2**30
-    max_json_bytes: int = 64 * 2**20
+    max_json_bytes: int = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class HttpClient:
         self._guard = Guard(account)
         self._tls = _trusted_authorities(account)
         self._proxy = _proxy_of(account)
+        self._proxy_login = _login_of(self._proxy)
         self._backoff = Backoff()
         self._skew: timedelta | None = None
         self._stack = AsyncExitStack()
@@ -134,12 +138,13 @@ class HttpClient:
         Raises: ListingError when the body is no JSON, is too large, or comes from a host that is not one of the
         account's; and what ``exchange`` raises.
         """
+        most = self.bounds.max_json_bytes
         async with self.exchange(request, keeps_home=True) as response:
             with self.translated(request, response):
                 async with asyncio.timeout(self.bounds.answer_timeout.total_seconds()):
-                    body = await _read(response, self.bounds.max_json_bytes + 1)
-        if len(body) > self.bounds.max_json_bytes:
-            raise self._listing_error(request, f"has more than {self.bounds.max_json_bytes} bytes")
+                    body = await _read(response, most + 1) if (response.content_length or 0) <= most else b""
+        if max(len(body), response.content_length or 0) > most:
+            raise self._listing_error(request, f"has more than {most} bytes")
         try:
             return read_json(body) if body.strip() else None
         except ValueError as error:
@@ -155,7 +160,8 @@ class HttpClient:
         as it comes, never decompressed.
 
         Raises: Permanent for an address that the account does not allow; Unreachable when no answer comes; else what
-        the judge of the request or ``classify`` makes of the status. The pacer is frozen before Throttled is raised.
+        the judge of the request or ``classify`` makes of the status. The pacer is frozen before Throttled is raised,
+        and by a 503 that names a wait.
         """
         hop, redirects = self._first_hop(request), 0
         while True:
@@ -203,7 +209,12 @@ class HttpClient:
         signature = await request.credentials() if hop.gets_credentials and request.credentials else {}
         if is_paced:
             await self._pacer.turn(request.cost)
-        sent = _Sent(_name(request, str(hop.url)), hop, time.monotonic(), _secrets(request, signature))
+        sent = _Sent(
+            _name(request, str(hop.url)),
+            hop,
+            time.monotonic(),
+            spellings(signature, request.form, request.json, self._proxy_login),
+        )
         status: int | None = None
         try:
             async with asyncio.timeout(self.bounds.answer_timeout.total_seconds()):
@@ -234,9 +245,13 @@ class HttpClient:
 
     async def _refusal(self, request: Request, sent: _Sent, response: aiohttp.ClientResponse) -> ArchiverError:
         retry_after = read_retry_after(response.headers, datetime.now(UTC))
+        if retry_after and not sent.hop.gets_credentials:
+            retry_after = min(retry_after, _STRANGERS_SILENCE)
+        # Before the body is read: nothing may go out in the meantime
         if response.status == 429:
-            # Before the body is read: nothing may go out in the meantime
             self._pacer.freeze(retry_after or self._pause(sent))
+        elif response.status == 503 and retry_after and sent.hop.gets_credentials:
+            self._pacer.freeze(retry_after)
         body = await _error_body(response)
         try:
             document = read_json(body)
@@ -257,6 +272,8 @@ class HttpClient:
         if isinstance(error, Throttled):
             error.retry_after = error.retry_after or self._pause(sent)
             self._pacer.freeze(error.retry_after)
+        if any(secret in (error.request_id or "") for secret in sent.secrets):
+            error.request_id = None
         return error
 
     def _pause(self, sent: _Sent) -> timedelta:
@@ -279,6 +296,7 @@ class HttpClient:
             # Workers and the pacer bound what is under way; a second bound here would only make turns grow stale
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=socket_factory),
             cookie_jar=aiohttp.DummyCookieJar(),
+            middlewares=(_send_once,),
             headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=idle),
             trust_env=False,
@@ -301,11 +319,22 @@ def _trusted_authorities(account: Account) -> ssl.SSLContext | bool:
 
 def _proxy_of(account: Account) -> Secret | None:
     """The account's proxy, whose address may hold a password."""
-    is_usable = account.proxy is None or account.proxy.reveal().lower().startswith(("http://", "https://"))
+    try:
+        is_usable = account.proxy is None or URL(account.proxy.reveal()).scheme in ("http", "https")
+    except ValueError:
+        is_usable = False
     if not is_usable:
         message = f"account {account.name}: proxy is no http:// or https:// address"
         raise ConfigError(message, key="proxy", account=account.name)
     return account.proxy
+
+
+def _login_of(proxy: Secret | None) -> tuple[str, ...]:
+    """The proxy's password, and what is sent of it, as an answer might repeat them."""
+    url = URL(proxy.reveal()) if proxy else URL()
+    if not url.password:
+        return ()
+    return url.password, base64.b64encode(f"{url.user or ''}:{url.password}".encode()).decode()
 
 
 def _name(request: Request, url: str) -> str:
@@ -314,30 +343,18 @@ def _name(request: Request, url: str) -> str:
 
 def _skew_of(headers: Mapping[str, str], now: datetime) -> timedelta | None:
     """How far the sender's clock is ahead of ``now``; None when it names no time."""
+    sent_at = read_http_date(headers.get("Date", ""))
+    return None if sent_at is None else sent_at - now.replace(microsecond=0)
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Left alone the client library sends a request whose connection broke once more, without a turn of the pacer."""
     try:
-        sent_at = parsedate_to_datetime(headers.get("Date", ""))
-    except ValueError:
-        return None
-    return sent_at.replace(tzinfo=sent_at.tzinfo or UTC) - now.replace(microsecond=0)
-
-
-def _secrets(request: Request, signature: Mapping[str, str]) -> tuple[str, ...]:
-    """What the request carries that an answer may repeat but no message may."""
-    sent = [part for value in signature.values() for part in (value, *value.split())]
-    sent += [*_texts(request.form), *_texts(request.json)]
-    return tuple(sorted({text for text in sent if len(text) >= 6}, key=len, reverse=True))
-
-
-def _texts(value: object) -> Iterator[str]:
-    """Every text in a body, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, Sequence):
-        for inner in value:
-            yield from _texts(inner)
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 def _cause(error: Exception) -> str:
@@ -359,7 +376,7 @@ def _cause(error: Exception) -> str:
         case aiohttp.ClientPayloadError():
             words = "the body was cut short"
         case _:
-            words = f"the connection broke ({type(error).__name__})"
+            words = f"the connection broke ({type(error.__cause__ or error).__name__})"
     return words
 
 
@@ -368,7 +385,8 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     body = bytearray()
     while len(body) < limit and (chunk := await response.content.readany()):
         body += chunk
-    return bytes(body[:limit])
+    del body[limit:]
+    return bytes(body)
 
 
 async def _error_body(response: aiohttp.ClientResponse) -> bytes:

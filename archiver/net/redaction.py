@@ -4,11 +4,14 @@ A document is also freed of what no catalog can hold: NUL and lone surrogates in
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, quote_plus, unquote
 
 REDACTED: Final = "[redacted]"
+_SHORTEST_SECRET: Final = 6
+"""What is shorter could be any word, and taking it out of a text would tell more than it hides."""
+
 _DEEPEST: Final = 32
 """Documents nested deeper than any provider's are cut off here, before they exhaust the stack."""
 
@@ -93,3 +96,24 @@ def redact_text(text: str, secrets: Collection[str] = ()) -> str:
         text = text.replace(secret, REDACTED)
     line = " ".join(_USER_INFO.sub("//", _QUERY_IN_TEXT.sub(r"\1", text)).split())
     return "".join(character for character in line if character.isprintable())[:200]
+
+
+def spellings(*sent: object) -> tuple[str, ...]:
+    """What an answer may repeat of what was sent, and no message may: every text, its words, and both as addresses and
+    forms write them; the longest first."""
+    parts = {part for value in sent for text in _texts(value) for part in (text, *text.split())}
+    long_enough = (part for part in parts if len(part) >= _SHORTEST_SECRET)
+    forms = {form for part in long_enough for form in (part, quote(part, safe=""), quote_plus(part))}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, Sequence):
+        for inner in value:
+            yield from _texts(inner)

@@ -1,4 +1,8 @@
-"""Download: the provider's media into the spool, hashed on the way; a broken stream is gone on with where it broke."""
+"""Download: the provider's media into the spool, hashed on the way; a broken stream is gone on with where it broke.
+
+A provider may answer a range wrongly and say that it is right, and then no header tells: not the validator, not the
+length. So the last bytes that are here already are asked for once more, and have to come again (B4).
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +20,9 @@ RESUMES: Final = 3
 WORTH_RESUMING_BYTES: Final = 1 << 20
 """A shorter beginning is not worth the risk of piecing two answers together: the attempt fails and starts over."""
 
+OVERLAP_BYTES: Final = 64 << 10
+"""So much is asked for again. Seconds of speech, so that it is hardly all one silence, which would fit anywhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -28,32 +35,61 @@ class Download:
 async def download(provider: Provider, claim: Claim, spool: Spool, bandwidth: Bandwidth) -> Download:
     """Bring the media of a claimed recording into the spool.
 
-    Raises: what ``Provider.open_media`` raises, and ``Unreachable`` when the stream broke and could not be resumed.
+    Raises: what ``Provider.open_media`` raises; ``Unreachable`` when the stream broke and could not be resumed;
+    ``IntegrityError`` when it went on with other bytes.
     """
+    receiver = _Receiver(spool, bandwidth)
     request = MediaRequest(recording=claim.listed, attempt=claim.attempts)
     for resumes_left in range(RESUMES, -1, -1):
         media: Media | None = None
         try:
             async with provider.open_media(request) as media:
-                await _receive(media, spool, bandwidth)
+                await receiver.receive(media)
             return Download(await spool.finish(), media.size_bytes)
         except Unreachable:
             if media is None or not _is_resumable(provider, media, spool) or not resumes_left:
                 raise
             request = MediaRequest(
-                recording=claim.listed, attempt=claim.attempts, offset=spool.size_bytes, validator=media.validator
+                recording=claim.listed, attempt=claim.attempts, offset=receiver.offset, validator=media.validator
             )
     raise AssertionError("the last round returns or raises")
 
 
-async def _receive(media: Media, spool: Spool, bandwidth: Bandwidth) -> None:
-    if media.offset not in {0, spool.size_bytes}:
-        raise IntegrityError(f"the media goes on at byte {media.offset:,}, not at {spool.size_bytes:,} as asked")
-    if media.offset != spool.size_bytes:
-        await spool.rewind()
-    async for chunk in media.chunks:
-        await spool.write(chunk)
-        await bandwidth.spend(len(chunk))
+class _Receiver:
+    """Takes one stream after the other into the spool; ``offset`` is where the next one has to begin."""
+
+    def __init__(self, spool: Spool, bandwidth: Bandwidth) -> None:
+        self._spool = spool
+        self._bandwidth = bandwidth
+        self._tail = b""
+
+    @property
+    def offset(self) -> int:
+        return self._spool.size_bytes - len(self._tail)
+
+    async def receive(self, media: Media) -> None:
+        if media.offset not in {0, self.offset}:
+            raise IntegrityError(f"the media goes on at byte {media.offset:,}, not at {self.offset:,} as asked")
+        if media.offset != self.offset:
+            await self._spool.rewind()
+            self._tail = b""
+        expected = self._tail
+        async for chunk in media.chunks:
+            again = chunk[: len(expected)]
+            if not expected.startswith(again):
+                break
+            expected = expected[len(again) :]
+            await self._take(chunk[len(again) :])
+            await self._bandwidth.spend(len(chunk))
+        if expected:
+            raise IntegrityError(
+                f"the media goes on with other bytes than those before byte {self._spool.size_bytes:,}"
+            )
+
+    async def _take(self, fresh: bytes) -> None:
+        if fresh:
+            self._tail = (self._tail + fresh)[-OVERLAP_BYTES:]
+            await self._spool.write(fresh)
 
 
 def _is_resumable(provider: Provider, media: Media, spool: Spool) -> bool:

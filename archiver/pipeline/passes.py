@@ -7,7 +7,7 @@ any of them. Walks and workers of one account share nothing with those of anothe
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -15,6 +15,7 @@ import structlog
 from archiver.model.account import Account
 from archiver.model.errors import ArchiverError, CatalogError, Denied
 from archiver.model.listing import Listing, Window
+from archiver.pipeline.breaker import Breaker, GatedWork, WatchedProvider
 from archiver.pipeline.flow import Flow
 from archiver.pipeline.retry import RetryPolicy
 from archiver.pipeline.walk import Walker
@@ -68,9 +69,10 @@ class AccountPass:
             lease=means.lease,
             on_page=self._admit,
         )
+        self._breaker = Breaker(account=means.account.name, policy=means.policy)
         self._workers = Workers(
-            flow=means.flow,
-            work=means.work,
+            flow=replace(means.flow, provider=WatchedProvider(means.flow.provider, self._breaker)),
+            work=GatedWork(means.work, self._breaker),
             policy=means.policy,
             slots=means.slots,
             lease=means.lease,
@@ -143,12 +145,19 @@ class AccountPass:
             self._workers.bell.set()
 
     async def _carry_all(self) -> None:
-        """Carry what the pass can, then wait for what falls due later, up to ``Scope.wait`` in all."""
+        """Carry what the pass can; an account whose breaker stayed open to the end is in trouble."""
         await self._admitted.wait()
+        await self._carry_and_wait()
+        if self._breaker.has_given_up and self._breaker.error is not None:
+            self._stop_for(self._breaker.error)
+
+    async def _carry_and_wait(self) -> None:
+        """Carry what can be, then wait for what falls due later, up to ``Scope.wait`` in all."""
         loop, ends_at = asyncio.get_running_loop(), None
         while not self._is_stopping():
             request = await self._claims()
             await self._look_out(request)
+            self._breaker.begin_round()
             await self._workers.run(request)
             ends_at = ends_at or loop.time() + self._scope.wait.total_seconds()
             outlook = await self._look_out(request)

@@ -49,7 +49,7 @@ MISTAKES = [
         account(base_url='"http://127.0.0.1:9/api/v1"'), 3, [ACCOUNT, "no connection"], id="unreachable provider"
     ),
     pytest.param(block_storage, 3, ["var/recordings", "directory"], id="unwritable storage"),
-    pytest.param(replace("file:./var/recordings", "s3://bucket"), 2, ["storage.url"], id="no such storage"),
+    pytest.param(replace("file:./var/recordings", "ftp://bucket"), 2, ["storage.url", "s3://"], id="no such storage"),
 ]
 
 

@@ -77,6 +77,13 @@ def test_a_named_wait_is_passed_on(status: int) -> None:
         ({"Retry-After": "soon"}, None),
         ({"Retry-After": "Sun, 99 Nov 2026 10:00:30 GMT"}, None),
         ({"Retry-After": "NaN"}, None),
+        ({"Retry-After": "1e9"}, None),
+        ({"Retry-After": "."}, None),
+        ({"Retry-After": "Sun, 22 Nov 99999999999999999999 10:00:30 GMT"}, None),
+        ({"Retry-After": "Sun, 22 Nov 2026 10:00:30 +99999999999999"}, None),
+        ({"Retry-After": "Sun, 22 Nov 2026 10:00:30 GMT", "Date": "Sun, 22 Nov 99999999999999999999 10:00:30 GMT"}, 30),
+        ({"Retry-After": "Sun, 22 Nov 2026 12:00:30 +0200"}, 30),
+        ({"Retry-After": "Sunday, 22-Nov-26 10:00:30 GMT"}, 30),
         ({}, None),
     ],
 )

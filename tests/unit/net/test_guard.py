@@ -133,9 +133,29 @@ def test_operators_may_widen_and_narrow() -> None:
             guard(media_hosts=hosts, allow_private_hosts=True).judge("https://b.s3.amazonaws.com/x")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "169.254.169.254"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1.",
+        "127\u30020\u30020\u30021",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "100.64.0.1",
+        "169.254.169.254",
+        "2130706433",
+        "0x7f000001",
+        "0X7F.1",
+        "0177.0.0.1",
+        "127.1",
+        "1.2.3.4.5",
+        "8.8.8.8.8",
+        "host.1",
+    ],
+)
 def test_literal_private_addresses_are_refused_at_once(host: str) -> None:
-    """S2: a private address in a link is refused without a connection, and the message names the way out."""
+    """S2: a private address in a link, however it is spelt, is refused without a connection; the way out is named."""
     with pytest.raises(Permanent, match="no public address") as caught:
         guard().judge(f"https://{host}/x")
     assert caught.value.fix is not None

@@ -1,6 +1,10 @@
 """The HTTP layer before peers that do what providers do on their worst days."""
 
+import asyncio
+import gzip
+import socket
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -161,6 +165,30 @@ async def test_a_name_is_no_proof_of_a_public_address() -> None:
     assert inner.asked == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "::1", "::ffff:127.0.0.1", "0.0.0.0", "10.1.2.3", "100.64.0.1", "169.254.169.254", "fe80::1"],
+)
+async def test_what_a_name_turns_into_is_judged(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S2: a name whose resolver was won over leads nowhere private: judged is the address that is connected to."""
+    looked_up: list[str] = []
+
+    async def resolve(host: str, port: int, **_hints: Any) -> list[Any]:
+        looked_up.append(host)
+        family, rest = (socket.AF_INET6, (0, 0)) if ":" in address else (socket.AF_INET, ())
+        return [(family, socket.SOCK_STREAM, 6, "", (address, port, *rest))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    async with (
+        serve(answering(200, "secret")) as inner,
+        serve(redirecting(f"http://media.example:{inner.port}/")) as home,
+        client(home.origin, allow_private_hosts=False) as http,
+    ):
+        with pytest.raises(Permanent, match=r"host media\.example has no public address"):
+            await drain(http, get(f"{home.origin}/x"))
+    assert (inner.asked, looked_up) == ([], ["media.example"])
+
+
 async def test_a_named_host_may_be_private() -> None:
     """S2: the operator's own hosts are reached wherever they lie."""
     async with (
@@ -180,6 +208,31 @@ async def test_a_wait_silences_the_account() -> None:
             await drain(http, get(peer.origin))
     assert caught.value.retry_after == timedelta(seconds=7)
     assert pacer.silences == [7]
+
+
+@pytest.mark.parametrize(("headers", "silences"), [({"Retry-After": "7"}, [7]), ({}, [])])
+async def test_an_outage_with_a_length_is_silence_too(headers: Mapping[str, str], silences: list[float]) -> None:
+    """P1: a 503 that names a wait silences the account for it; one that names none is a failure like any other."""
+    pacer = NotedPacer()
+    async with serve(answering(503, "", headers)) as peer, client(peer.origin, pacer) as http:
+        with pytest.raises(Transient):
+            await drain(http, get(peer.origin))
+    assert pacer.silences == silences
+
+
+@pytest.mark.parametrize(("status", "silences"), [(429, [60]), (503, [])])
+async def test_a_stranger_silences_nobody_for_long(status: int, silences: list[float]) -> None:
+    """P1: a wait that a foreign host asks for is cut to a minute, and its outage is not the account's."""
+    pacer = NotedPacer()
+    async with (
+        serve(answering(status, "", {"Retry-After": "86400"})) as stranger,
+        serve(redirecting(stranger.origin)) as home,
+        client(home.origin, pacer) as http,
+    ):
+        with pytest.raises(Transient) as caught:
+            await drain(http, get(f"{home.origin}/x"))
+    assert caught.value.retry_after == timedelta(minutes=1)
+    assert pacer.silences == silences
 
 
 async def test_the_silence_does_not_wait_for_a_body() -> None:
@@ -248,12 +301,25 @@ async def test_errors_tell_what_and_whose() -> None:
     assert str(caught.value) == text
 
 
-async def test_what_a_login_sends_is_not_repeated() -> None:
-    """S5: a peer that repeats the secret of a login in its error gets it into no message."""
-    async with serve(answering(401, {"message": "bad key hunter2-hunter2"})) as peer, client(peer.origin) as http:
+@pytest.mark.parametrize("echo", ["hunter2/hunter 2", "hunter2%2Fhunter%202", "hunter2%2Fhunter+2"])
+async def test_what_a_login_sends_is_not_repeated(echo: str) -> None:
+    """S5: a peer that repeats the secret of a login in its error, as it is or encoded, gets it into no message."""
+    async with serve(answering(401, {"message": f"bad key {echo}"})) as peer, client(peer.origin) as http:
         with pytest.raises(Denied) as caught:
-            await drain(http, get(peer.origin, method="POST", form={"password": "hunter2-hunter2"}))
+            await drain(http, get(peer.origin, method="POST", form={"password": "hunter2/hunter 2"}))
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "handler", [answering(404, "", {"X-Request-Id": f"r-{TOKEN}"}), answering(404, {"api_id": f"r-{TOKEN}"})]
+)
+async def test_a_request_s_id_may_not_be_a_secret(handler: Handler) -> None:
+    """S5: a peer that makes the token an id of the request, in its headers or its body, gets it into no message."""
+    async with serve(handler) as peer, client(peer.origin) as http:
+        with pytest.raises(Gone) as caught:
+            await drain(http, get(peer.origin))
+    assert caught.value.request_id is None
+    assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -271,12 +337,43 @@ async def test_what_is_no_json_is_no_listing(body: str | bytes) -> None:
             await http.fetch_json(get(peer.origin))
 
 
-async def test_json_is_bounded() -> None:
-    """P3: a listing of more bytes than allowed is refused, not read on."""
-    bounds = Bounds(max_json_bytes=1000)
-    async with serve(answering(200, ["x" * 1000])) as peer, client(peer.origin, bounds=bounds) as http:
-        with pytest.raises(ListingError, match="more than 1000 bytes"):
+async def endless(request: web.Request) -> web.StreamResponse:
+    """A list without an end, as fast as it is read."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    await response.write(b"[")
+    while True:
+        await response.write(b"[]," * 10_000)
+
+
+@pytest.mark.parametrize("handler", [answering(200, ["x" * 10**6]), endless], ids=["declared", "endless"])
+async def test_json_is_bounded(handler: Handler) -> None:
+    """P3: a listing of more bytes than allowed is refused, whether it says so or not, and not read on."""
+    bounds = Bounds(max_json_bytes=100_000)
+    async with serve(handler) as peer, client(peer.origin, bounds=bounds) as http:
+        with pytest.raises(ListingError, match="more than 100000 bytes"):
             await http.fetch_json(get(peer.origin))
+
+
+async def test_a_bomb_does_not_go_off() -> None:
+    """P3: a listing that came compressed unasked is unpacked piece by piece, and no further than is allowed."""
+    bomb = gzip.compress(bytes(30 * 2**20))
+    bounds = Bounds(max_json_bytes=2**20)
+    answer = answering(200, bomb, {"Content-Encoding": "gzip"})
+    async with serve(answer) as peer, client(peer.origin, bounds=bounds) as http:
+        tracemalloc.start()
+        with pytest.raises(ListingError, match="more than 1048576 bytes"):
+            await http.fetch_json(get(peer.origin))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak_bytes < 8 * 2**20
+
+
+async def test_a_listing_may_come_compressed() -> None:
+    """What a gateway compressed without being asked is read all the same."""
+    packed = gzip.compress(b'{"a": 1}')
+    async with serve(answering(200, packed, {"Content-Encoding": "gzip"})) as peer, client(peer.origin) as http:
+        assert await http.fetch_json(get(peer.origin)) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -305,6 +402,28 @@ async def test_silence_is_unreachable(answer: bytes) -> None:
     async with serve_raw(answer, stays_open=True) as peer, client(peer.origin, bounds=bounds) as http:
         with pytest.raises(Unreachable, match="within the time allowed"):
             await http.fetch_json(get(peer.origin))
+
+
+@pytest.mark.parametrize("end", [b"", b"garbage\r\n\r\n"], ids=["closes", "garbage"])
+async def test_what_broke_is_not_sent_again(end: bytes) -> None:
+    """P1: a request that got no answer went out once, for its one turn, also on a connection that was used before."""
+    heads: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" if len(heads) == 1 else end)
+        if len(heads) == 1:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(end)
+        writer.close()
+
+    async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+        origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with client(origin) as http:
+            assert await http.fetch_json(get(origin)) == {}
+            with pytest.raises(Unreachable):
+                await http.fetch_json(get(origin))
+    assert len(heads) == 2
 
 
 async def test_dripping_is_unreachable() -> None:
@@ -367,10 +486,11 @@ async def test_a_useless_ca_file_is_a_configuration_error(name: str) -> None:
     assert caught.value.key == "ca_file"
 
 
-async def test_a_useless_proxy_is_a_configuration_error() -> None:
+@pytest.mark.parametrize("address", [f"socks5://us:{TOKEN}@127.0.0.1", f"http://us:{TOKEN}@[::1", f"us:{TOKEN}@proxy"])
+async def test_a_useless_proxy_is_a_configuration_error(address: str) -> None:
     """T6, S5: a proxy of an unknown kind is found before any request, and its password is not shown."""
     with pytest.raises(ConfigError) as caught:
-        HttpClient(make_account(proxy=Secret(f"socks5://us:{TOKEN}@127.0.0.1")), NotedPacer())
+        HttpClient(make_account(proxy=Secret(address)), NotedPacer())
     assert caught.value.key == "proxy"
     assert TOKEN not in str(caught.value)
 
@@ -385,6 +505,20 @@ async def test_a_proxy_is_used() -> None:
     assert [headers["Host"] for _, _, headers in proxy.asked] == ["api.example"]
     assert "Proxy-Authorization" in proxy.asked[0][2]
     assert TOKEN not in str(caught.value)
+
+
+async def test_a_proxy_s_password_is_not_repeated() -> None:
+    """S5: an answer that repeats what the proxy was sent gets neither the password nor its encoding into a message."""
+
+    async def repeat(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, text=f"{request.headers['Proxy-Authorization']} us:{TOKEN}")
+
+    async with serve(repeat) as proxy:
+        address = Secret(f"http://us:{TOKEN}@127.0.0.1:{proxy.port}")
+        async with client("http://api.example", proxy=address) as http:
+            with pytest.raises(Gone) as caught:
+                await drain(http, get("http://api.example/x", credentials=None))
+    assert str(caught.value).endswith("answered 404: Basic [redacted] us:[redacted]")
 
 
 async def test_a_proxy_that_refuses_tunnels_is_unreachable() -> None:

@@ -10,6 +10,8 @@ from archiver.net.http import Request
 from tests.accounts import make_account, make_client
 from tests.fakes.web import answering, serve, serve_raw
 
+HUGE = b"Date: Sun, 22 Nov 99999999999999999999 10:00:30 GMT\r\n"
+
 
 def http_date(ahead: timedelta) -> str:
     """The time by a clock that is so far ahead of ours."""
@@ -30,7 +32,7 @@ async def test_the_provider_s_clock_is_compared(ahead: timedelta) -> None:
         assert abs(http.skew - ahead) <= timedelta(seconds=5)
 
 
-@pytest.mark.parametrize("header", [b"", b"Date: some day\r\n", b"Date: Mon, 99 Foo 2026 00:00:00 GMT\r\n"])
+@pytest.mark.parametrize("header", [b"", b"Date: some day\r\n", b"Date: Mon, 99 Foo 2026 00:00:00 GMT\r\n", HUGE])
 async def test_without_a_date_nothing_is_known(header: bytes) -> None:
     """An answer that names no time, or none that can be read, tells nothing."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + header + b"\r\n{}"

@@ -1,6 +1,10 @@
 """The limiter on a steered clock: no test waits."""
 
 import asyncio
+import math
+import random
+from collections import deque
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 
@@ -161,6 +165,53 @@ def test_no_window_holds_more_than_rate_and_burst(pauses: list[float], burst: in
         taken.append(now)
     for start in taken:
         assert sum(start <= moment < start + 60 for moment in taken) <= count + burst - 1
+
+
+class SlidingServer:
+    """Admits so many requests in any minute; the others get a 429 that names the wait, in whole seconds."""
+
+    def __init__(self, limit: int, used: int = 0) -> None:
+        self.limit = limit
+        self.passed = deque([0.0] * used)
+        self.refused = 0
+
+    def ask(self, now: float) -> int | None:
+        """A request arrives: None when it is admitted, else the seconds to wait."""
+        while self.passed and self.passed[0] <= now - 60:
+            self.passed.popleft()
+        if len(self.passed) >= self.limit:
+            self.refused += 1
+            return math.ceil(self.passed[0] + 60 - now)
+        self.passed.append(now)
+        return None
+
+
+def arrivals(bucket: TokenBucket, server: SlidingServer, chance: random.Random, until: float) -> Iterator[float]:
+    """Ask without a rest; each request is under way for up to half a second, so they overtake each other."""
+    now, under_way = 0.0, list[float]()
+    while now < until:
+        now += bucket.delay(1, now)
+        while under_way and min(under_way) <= now:
+            arrived = min(under_way)
+            under_way.remove(arrived)
+            yield arrived
+            if (wait := server.ask(arrived)) is not None:
+                bucket.freeze(arrived + 0.05 + wait)
+        if bucket.delay(1, now) == 0:
+            bucket.take(1, now)
+            under_way.append(now + chance.uniform(0.05, 0.5))
+
+
+@pytest.mark.parametrize("used", [0, 1])
+@pytest.mark.parametrize("per_minute", [10, 60, 300])
+def test_a_sliding_window_is_used_and_respected(per_minute: int, used: int) -> None:
+    """P1: in an hour at least 90 % of a provider's rate is used and at most 1 % of the requests are refused, whether
+    its window was empty or used up by an earlier run."""
+    server = SlidingServer(per_minute, used=used * per_minute)
+    bucket = TokenBucket(Rate(per_minute, timedelta(minutes=1)), 1)
+    sent = sum(1 for _ in arrivals(bucket, server, random.Random(7), until=3600))
+    assert sent - server.refused >= 0.9 * 60 * per_minute
+    assert server.refused <= 0.01 * sent
 
 
 def test_refusals_double_the_pause_until_a_success() -> None:

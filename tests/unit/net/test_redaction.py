@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from archiver.net.redaction import REDACTED, redact, redact_text, redact_url
+from archiver.net.redaction import REDACTED, redact, redact_text, redact_url, spellings
 
 SECRET_URLS = [
     "https://user:pass@host/x.mp3",
@@ -111,3 +111,20 @@ def test_texts_of_others_are_tamed() -> None:
     assert shown.startswith("no [31m such key [redacted]: https://host/x")
     assert "abc" not in shown
     assert len(shown) == 200
+
+
+def test_what_was_sent_has_many_spellings() -> None:
+    """S5: every text that was sent, however deep, its words and their encoded forms, longest first; no short ones."""
+    found = spellings({"Authorization": "Bearer tok/en=1"}, {"data": [{"key": "a b/c d e", "n": 7}]}, None, ("short",))
+    assert set(found) == {
+        "Bearer tok/en=1",
+        "Bearer%20tok%2Fen%3D1",
+        "Bearer+tok%2Fen%3D1",
+        "Bearer",
+        "tok/en=1",
+        "tok%2Fen%3D1",
+        "a b/c d e",
+        "a%20b%2Fc%20d%20e",
+        "a+b%2Fc+d+e",
+    }
+    assert list(found) == sorted(found, key=len, reverse=True)

@@ -14,7 +14,7 @@ import pytest
 from archiver.model.errors import ArchiverError, IntegrityError, NotReady, Unreachable
 from archiver.model.recording import Claim, LeaseId, State
 from archiver.pipeline.bandwidth import Bandwidth
-from archiver.pipeline.download import RESUMES, WORTH_RESUMING_BYTES, Download, download
+from archiver.pipeline.download import OVERLAP_BYTES, RESUMES, WORTH_RESUMING_BYTES, Download, download
 from archiver.pipeline.spool import Spool
 from archiver.ports.provider import Capabilities, Media, MediaRequest
 from tests.builders import STARTED_AT, make_listed
@@ -26,12 +26,14 @@ HALF = 2 * WORTH_RESUMING_BYTES
 
 @dataclass
 class BreakingProvider(FakeProvider):
-    """Its streams break where ``breaks`` says, one after the other; then they are whole. It resumes as told."""
+    """Its streams break where ``breaks`` says, one after the other; then they are whole. It resumes as told: ``shift``
+    bytes off, which it admits, or ``lies_by`` so many earlier, which it denies."""
 
     breaks: Iterable[int] = ()
     honours_offset: bool = True
     validator: str | None = '"v1"'
     shift: int = 0
+    lies_by: int = 0
     chunk_bytes: int = 256 << 10
     _places: list[int] = field(default_factory=list)
 
@@ -46,7 +48,7 @@ class BreakingProvider(FakeProvider):
         cut_at = self._places.pop(0) if self._places else None
         recording = FakeRecording(listed=request.recording, body=BODY, cut_at=cut_at)
         offset = request.offset + self.shift if self.honours_offset and request.offset else 0
-        chunks = self._chunks(recording, BODY, offset)
+        chunks = self._chunks(recording, BODY, offset - self.lies_by if offset else 0)
         yield Media(chunks=chunks, size_bytes=len(BODY), content_type=None, offset=offset, validator=self.validator)
 
 
@@ -78,12 +80,13 @@ def content_of(got: Download) -> bytes:
 
 
 async def test_a_broken_stream_is_gone_on_with(tmp_path: Path) -> None:
-    """With a validator and 1 MiB at hand, the stream goes on at the byte where it broke, naming the validator (B4)."""
+    """With a validator and 1 MiB at hand, the stream goes on shortly before it broke, naming the validator (B4)."""
     provider = BreakingProvider(breaks=[HALF])
     got = await fetch(provider, tmp_path)
     assert content_of(got) == BODY
     assert got.declared_bytes == len(BODY)
-    assert [(one.offset, one.validator) for one in provider.media_requests] == [(0, None), (HALF, '"v1"')]
+    asked = [(one.offset, one.validator) for one in provider.media_requests]
+    assert asked == [(0, None), (HALF - OVERLAP_BYTES, '"v1"')]
 
 
 async def test_an_ignored_offset_starts_over(tmp_path: Path) -> None:
@@ -96,6 +99,21 @@ async def test_another_offset_is_refused(tmp_path: Path) -> None:
     """An answer from neither the asked byte nor the beginning is refused (B4)."""
     with pytest.raises(IntegrityError, match="goes on at byte"):
         await fetch(BreakingProvider(breaks=[HALF], shift=1), tmp_path)
+
+
+@pytest.mark.parametrize("chunk_bytes", [1000, OVERLAP_BYTES, 256 << 10])
+async def test_streams_may_break_anywhere(tmp_path: Path, chunk_bytes: int) -> None:
+    """However the pieces fall, also when a stream breaks within what was asked for again, they fit together (B4)."""
+    breaks = [HALF, HALF - OVERLAP_BYTES // 2, HALF + 1]
+    got = await fetch(BreakingProvider(breaks=breaks, chunk_bytes=chunk_bytes), tmp_path)
+    assert content_of(got) == BODY
+
+
+@pytest.mark.parametrize("lies_by", [1, -1, OVERLAP_BYTES])
+async def test_other_bytes_are_refused(tmp_path: Path, lies_by: int) -> None:
+    """A range that holds other bytes than it says is found out by those that are here already (B4)."""
+    with pytest.raises(IntegrityError, match="other bytes"):
+        await fetch(BreakingProvider(breaks=[HALF], lies_by=lies_by), tmp_path)
 
 
 @pytest.mark.parametrize(
