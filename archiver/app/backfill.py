@@ -83,12 +83,18 @@ class Backfill:
             gone_before = before[account.name].states[State.GONE] if account.name in before else 0
             parts[account.name] = AccountSummary(
                 tally=tally,
-                listed=await self.archive.catalog.walked([walk.id for walk in tally.walks]),
+                listed=await self._listed(tally),
                 gone=max(0, states.get(State.GONE, 0) - gone_before),
                 left=await self._left(account, self.scope.window.since_at_least(account.account.since)),
                 states=states,
             )
         return Summary(accounts=parts, elapsed_s=elapsed_s)
+
+    async def _listed(self, tally: Tally) -> int:
+        """How many distinct recordings were listed. What walks saw is lost when the server crashes; what they recorded
+        was listed all the same."""
+        walked = await self.archive.catalog.walked([walk.id for walk in tally.walks])
+        return max(walked, sum(walk.new for walk in tally.walks))
 
     async def _left(self, account: WiredAccount, window: Window) -> int:
         request = ClaimRequest(

@@ -112,8 +112,19 @@ class Flow:
         return kept
 
     async def _confirm(self, claim: Claim, suspect: str) -> None:
-        await self.registrar.settle(Confirmed(claim, suspect))
-        log.info("suspect_confirmed", **self._names(claim), reason=suspect)
+        """Leave a suspect as it is, if it is there: a run that was killed while it replaced it may have moved it.
+
+        Raises: StorageError when that cannot be seen.
+        """
+        if claim.kept is None:
+            raise RuntimeError(f"row {claim.row} is suspect, and has no object")
+        found = await verify(self.shelf.storage, claim, claim.kept, self.policy)
+        if isinstance(found, Verified):
+            await self.registrar.settle(Confirmed(claim, suspect))
+            log.info("suspect_confirmed", **self._names(claim), reason=suspect)
+            return
+        await self.registrar.settle(found)
+        self._report(claim, IntegrityError(found.error))
 
     async def _verify(self, claim: Claim, kept: StoredObject) -> None:
         outcome = await verify(self.shelf.storage, claim, kept, self.policy)
@@ -127,12 +138,16 @@ class Flow:
     async def _settle_failure(self, claim: Claim, error: ArchiverError) -> None:
         self._report(claim, error)
         with suppress(LeaseLost):
+            try:
+                if isinstance(error, Permanent) and claim.state is State.VERIFIED:
+                    await self._confirm(claim, f"{claim.suspect}; it could not be fetched once more: {error}")
+                    return
+            except StorageError as trouble:
+                error = trouble
             await self.registrar.settle(self._outcome(claim, error))
 
     def _outcome(self, claim: Claim, error: ArchiverError) -> Outcome:
         asked = error.retry_after if isinstance(error, Transient) else None
-        if isinstance(error, Permanent) and claim.state is State.VERIFIED:
-            return Confirmed(claim, f"{claim.suspect}; it could not be fetched once more: {error}")
         if isinstance(error, NotReady) and claim.state is State.PENDING:
             return Wait(claim, str(error), max(self.policy.not_ready, asked or self.policy.not_ready))
         if isinstance(error, Permanent) and not isinstance(error, Gone):

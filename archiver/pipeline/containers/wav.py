@@ -28,6 +28,9 @@ _UNSET_LONG: Final = 1 << 62
 _COUNTED_HEADER_BYTES: Final = 8
 """Some writers count the eight bytes before the RIFF length too."""
 
+_MOST_BEHIND_BYTES: Final = 1 << 16
+"""Tags and padding behind the end are smaller; more is something else."""
+
 _MOST_CHUNKS: Final = 10_000
 """A real WAV has a handful; zeros read as millions."""
 
@@ -93,7 +96,7 @@ def walk_wav(file: BinaryIO, size_bytes: int) -> Sound:
     """The audio of a WAV.
 
     Any order of chunks and missing final padding are accepted, and so are the lengths that streaming writers leave.
-    What lies behind the end that the RIFF header names is nobody's business.
+    A little more behind the end that the RIFF header names, such as tags, is nobody's business.
 
     Raises: IntegrityError when it begins like none.
     """
@@ -178,4 +181,5 @@ def _flaw(found: _Found, size_bytes: int) -> str | None:
     missing_bytes = found.ends_at - max(size_bytes, found.position)
     if missing_bytes > (_COUNTED_HEADER_BYTES if found.position >= size_bytes else 0):
         return f"the WAV is cut: {missing_bytes:,} bytes behind its audio are missing"
-    return None
+    behind_bytes = size_bytes - max(found.ends_at, found.position)
+    return f"{behind_bytes:,} bytes that are no WAV follow it" if behind_bytes > _MOST_BEHIND_BYTES else None

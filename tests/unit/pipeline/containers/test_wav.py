@@ -158,3 +158,9 @@ def test_noise_only_ever_is_flawed(noise: bytes, magic: bytes) -> None:
     listen(magic + noise[:4].ljust(4, b"\0") + b"WAVE" + noise)
     listen(magic + b"\xff" * 4 + b"WAVEds64" + noise)
     listen(riff(chunk(b"fmt ", noise), chunk(b"fact", noise), chunk(b"data", noise), magic=magic))
+
+
+def test_much_behind_the_end_is_a_flaw() -> None:
+    """A tag behind the end passes; half a megabyte of zeros is something else than the call (B3)."""
+    assert listen(wav() + bytes(1000)).flaw is None
+    assert listen(wav() + bytes(500_000)).flaw == "500,000 bytes that are no WAV follow it"
