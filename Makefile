@@ -31,6 +31,7 @@ torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long, 
 
 bench: $(READY) ## a backfill beside rclone copy, and where its time goes
 	@$(BIN)/python -m tests.bench.beside_rclone $(BENCH_FILES)
+	@$(BIN)/python -m tests.bench.to_bucket $(BENCH_FILES)
 
 check: $(READY) ## formatter, linter, types, and the house rules
 	@$(BIN)/ruff format --check .

@@ -161,12 +161,13 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
     async with open_catalog(config) as catalog, open_store(config) as storage:
         if any(status.stored_bytes for status in await catalog.status()):
             await storage.admit()  # a lost mount must not be laid out anew, as an empty storage
-        for remark in await storage.probe():
+        policy = retry_policy(config)
+        for remark in await policy.persist(storage.probe):
             log.warning("storage_lacks", remark=remark)
         yield Archive(
             catalog=catalog,
             storage=storage,
-            policy=retry_policy(config),
+            policy=policy,
             template=config.storage.key,
             has_sidecars=config.storage.sidecar,
             lease=config.transfer.lease,

@@ -37,7 +37,7 @@ class Run:
 async def archive(scene: Scene) -> Run:
     """Backfill with the configuration as it is. Raises: RuntimeError when not every recording came to be verified."""
     command = ["archiver", "backfill", "--json", "--config", str(scene.config), "--log-level", "warning"]
-    run, answer = await _timed(scene, command)
+    run, answer = await timed(scene, command)
     states = json.loads(answer)["accounts"]["bench"]["states"]
     if states["verified"] != scene.count:
         raise RuntimeError(f"the archiver left something: {states}")
@@ -47,14 +47,14 @@ async def archive(scene: Scene) -> Run:
 async def copy(scene: Scene) -> Run:
     """Copy into a fresh folder. Raises: RuntimeError when not every byte came."""
     scene.clear()
-    run, _ = await _timed(scene, [*_RCLONE, "--http-url", scene.files_url, str(scene.target)])
+    run, _ = await timed(scene, [*_RCLONE, "--http-url", scene.files_url, str(scene.target)])
     copied = [path.stat().st_size for path in scene.target.iterdir()]
     if (len(copied), sum(copied)) != (scene.count, scene.size_bytes):
         raise RuntimeError(f"rclone left something: {len(copied):,} files with {sum(copied):,} bytes are here")
     return run
 
 
-async def _timed(scene: Scene, command: Sequence[str]) -> tuple[Run, bytes]:
+async def timed(scene: Scene, command: Sequence[str]) -> tuple[Run, bytes]:
     """Run one of the environment's programs once the disk has nothing left to do for others; answers its output too."""
     await asyncio.to_thread(os.sync)
     answer = scene.folder / "answer"
