@@ -36,6 +36,9 @@ log = structlog.get_logger()
 FAILURES: Final = 10
 """So many failures in a row open the breaker: fewer are what a busy provider has on a bad day."""
 
+LONGEST_PAUSE: Final = timedelta(minutes=1)
+"""However patient the operator is with single recordings, an account is probed again after this at the latest."""
+
 PROBES_PER_ATTEMPT: Final = 2
 """One where the next recording is due, and one elsewhere."""
 
@@ -110,7 +113,8 @@ class Breaker:
         else:
             return  # it was under way before
         self.error = error
-        pause = self.policy.pause(self._failed_probes // PROBES_PER_ATTEMPT, error.retry_after)
+        usual = min(LONGEST_PAUSE, self.policy.pause(self._failed_probes // PROBES_PER_ATTEMPT))
+        pause = max(usual, error.retry_after or usual)
         self._be_quiet(pause)
         log.warning("account_paused", account=self.account, pause_s=round(pause.total_seconds(), 3), error=str(error))
 

@@ -21,7 +21,7 @@ from archiver.model.errors import (
     Unreachable,
 )
 from archiver.model.recording import State
-from archiver.pipeline.breaker import FAILURES, PROBES_PER_ATTEMPT, Breaker, GatedWork, WatchedProvider
+from archiver.pipeline.breaker import FAILURES, LONGEST_PAUSE, PROBES_PER_ATTEMPT, Breaker, GatedWork, WatchedProvider
 from archiver.pipeline.retry import RetryPolicy
 from archiver.ports.provider import Media, MediaRequest
 from tests.builders import ACCOUNT, STARTED_AT, make_claim_request, make_listed, make_page, make_walk_request
@@ -336,3 +336,11 @@ async def test_draining_ends_a_pause(tmp_path: Path) -> None:
         one.drain()
         await running
     assert bench.free_slots() == (4, 32)
+
+
+def test_a_pause_is_bounded(time: Steered) -> None:
+    """An operator's long back-off puts single recordings off, never the account for longer than a minute."""
+    patient = RetryPolicy(backoff=timedelta(hours=1))
+    breaker = Breaker(account=ACCOUNT, policy=patient, clock=time)
+    fail(breaker)
+    assert timedelta(0) < breaker.pause <= LONGEST_PAUSE
