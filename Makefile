@@ -23,8 +23,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## archive a sandbox provider into ./archiver-demo, with everything embedded
 	@$(BIN)/archiver demo
 
-test: $(READY) ## run every test, in parallel
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q
+test: $(READY) ## run every test, in parallel; what failed under that load is tried once more, alone
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q || \
+	  { test $$? -eq 1 && echo "once more, alone:" && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
 
 torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long, from TORTURE_SEED=random
 	@$(BIN)/python -m tests.torture.campaign
