@@ -1,0 +1,54 @@
+"""How the daemon itself fares, beside what the catalog says: troubles, and what is under way."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from archiver.model.account import AccountName
+from archiver.model.errors import ArchiverError
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountVitals:
+    """How an account fares in this process.
+
+    ``trouble`` is what keeps it from being walked or fetched, since ``trouble_since``; ``failed_intervals`` counts the
+    scheduled walks in a row that it spoiled. ``missed_runs`` counts scheduled runs that were due while an earlier one
+    went on, or while the machine slept: they are made up for by one.
+    """
+
+    name: AccountName
+    provider: str
+    trouble: ArchiverError | None = None
+    trouble_since: datetime | None = None
+    failed_intervals: int = 0
+    missed_runs: int = 0
+    in_flight: int = 0
+    next_walk_at: datetime | None = None
+
+    def fail(self, error: ArchiverError, now: datetime) -> None:
+        """A scheduled walk was spoiled."""
+        self.trouble_since = self.trouble_since or now
+        self.trouble = error
+        self.failed_intervals += 1
+
+    def recover(self) -> None:
+        """A scheduled walk went well."""
+        self.trouble = self.trouble_since = None
+        self.failed_intervals = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Vitals:
+    """How this process fares. ``config_error`` is why the last reload was refused."""
+
+    started_at: datetime
+    is_draining: bool = False
+    catalog_trouble: str | None = None
+    storage_trouble: str | None = None
+    config_error: str | None = None
+    accounts: dict[AccountName, AccountVitals] = field(default_factory=dict)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether catalog and storage answered when they were last asked."""
+        return self.catalog_trouble is None and self.storage_trouble is None
