@@ -1,7 +1,7 @@
 """A machine that breaks on order: calls of the standard library that fail below a folder, and a clock that hurries.
 
-Run as a program, it is the installed command on such a machine: ``brittle.py ORDER WORDS…``. Nothing of ours is
-touched: what fails are the calls that the interpreter makes.
+Its ``main`` is that of the installed command on such a machine: ``ORDER WORDS…``. Nothing of ours is touched: what
+fails are the calls that the interpreter makes.
 """
 
 import asyncio
@@ -23,6 +23,9 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from tests.system import warm
+from tests.system.warm import Process
 
 FOR_EVER = 1 << 30
 WITHIN_S = 60
@@ -49,11 +52,10 @@ class Order:
     faults: tuple[Fault, ...] = ()
     hurry: float = 1.0
 
-    async def start(self, config: Path, *words: str) -> asyncio.subprocess.Process:
+    async def start(self, config: Path, *words: str) -> Process:
         """Start a command on such a machine."""
-        command = [sys.executable, __file__, json.dumps(asdict(self)), *words, "--config", str(config)]
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*command, cwd=config.parent, stdout=pipe, stderr=pipe)
+        words = (json.dumps(asdict(self)), *words, "--config", str(config))
+        return await warm.start(warm.Order(words=words, folder=config.parent, module=__name__), warm.LIBRARIES)
 
 
 @dataclass
@@ -145,7 +147,7 @@ class Breaker:
         return real(file, mode, buffering, *rest, **more)
 
 
-async def until_said(process: asyncio.subprocess.Process, words: bytes) -> None:
+async def until_said(process: Process, words: bytes) -> None:
     """Return when a command has said this on stderr."""
     assert process.stderr is not None
     async with asyncio.timeout(WITHIN_S):
@@ -191,7 +193,3 @@ def main() -> None:
     builtins.open = io.open
     hurry(order.hurry)
     importlib.import_module("archiver.app.cli.main").main()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """The installed command in an interpreter that counts its durable steps, and kills itself at one of them (R1).
 
-``python -m tests.system.mortal WORD…`` is ``archiver WORD…``. Two variables of the environment say what happens:
+Its ``main`` is that of ``archiver``. Two variables of the environment say what happens:
 
 MORTAL_DEATH=KIND:N:MOMENT   SIGKILL at the Nth step of this kind, ``before`` or ``after`` it
 MORTAL_COUNTS=FILE           at the end, how many steps of each kind there were, as one JSON object
@@ -9,14 +9,12 @@ Nothing of ours is patched: only what the standard library and asyncpg are calle
 before it, so that torn files come about. A commit is a ``COMMIT``, or a statement outside a transaction that writes.
 """
 
-import asyncio
 import builtins
 import io
 import json
 import os
 import re
 import signal
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +24,7 @@ from threading import Lock
 from typing import Any, Final, Self
 
 from tests.system.stage import Answer, Stage, ended
+from tests.system.warm import LIBRARIES, Order, Process, start
 
 CALLS: Final = {"fsync": ("fsync",), "link": ("link",), "rename": ("rename", "replace"), "unlink": ("unlink",)}
 """The functions of ``os`` that are steps, by kind."""
@@ -54,7 +53,7 @@ class Death:
         return cls(kind, int(number), moment)
 
 
-async def start_mortal(stage: Stage, death: Death, *words: str) -> asyncio.subprocess.Process:
+async def start_mortal(stage: Stage, death: Death, *words: str) -> Process:
     """Start a command that is going to die."""
     return await _start(stage, {_DEATH: str(death)}, *words)
 
@@ -82,12 +81,9 @@ def kill_server(stage: Stage) -> None:
             os.kill(number, signal.SIGKILL)
 
 
-async def _start(stage: Stage, environ: dict[str, str], *words: str) -> asyncio.subprocess.Process:
-    command = (sys.executable, "-m", __spec__.name, *words, "--config", str(stage.config))
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        *command, cwd=stage.folder, env={**os.environ, **environ}, stdout=pipe, stderr=pipe
-    )
+async def _start(stage: Stage, environ: dict[str, str], *words: str) -> Process:
+    words = (*words, "--config", str(stage.config))
+    return await start(Order(words=words, folder=stage.folder, module=__name__, environ=environ), LIBRARIES)
 
 
 class Steps:
@@ -188,7 +184,3 @@ def main() -> None:
         counts = json.dumps(steps.counts)
         if _COUNTS in os.environ:
             Path(os.environ[_COUNTS]).write_text(counts)
-
-
-if __name__ == "__main__":
-    main()

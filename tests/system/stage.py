@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import signal
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
@@ -10,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.system.warm import Order, Process, start
 
 PROGRAM = str(Path(sys.executable).with_name("archiver"))
 ACCOUNT = "sandbox-vobiz"
@@ -61,17 +62,9 @@ class Stage:
         lines[place:place] = [f"{key} = {value}" for key, value in changes.items()]
         self.config.write_text("\n".join([*lines, text, ""]))
 
-    async def start(self, *words: str) -> asyncio.subprocess.Process:
+    async def start(self, *words: str) -> Process:
         """Start a command without waiting for it."""
-        return await asyncio.create_subprocess_exec(
-            PROGRAM,
-            *words,
-            "--config",
-            str(self.config),
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        return await start(Order(words=(*words, "--config", str(self.config)), folder=self.folder))
 
     async def run(self, *words: str) -> Answer:
         """Run a command to its end."""
@@ -103,7 +96,7 @@ class Stage:
                 await asyncio.sleep(0.05)
 
 
-async def ended(process: asyncio.subprocess.Process, within_s: float = WITHIN_S) -> Answer:
+async def ended(process: Process, within_s: float = WITHIN_S) -> Answer:
     """The answer of a process, once it has ended."""
     try:
         stdout, stderr = await asyncio.wait_for(process.communicate(), within_s)
@@ -117,16 +110,14 @@ async def ended(process: asyncio.subprocess.Process, within_s: float = WITHIN_S)
 async def staged(folder: Path, dsn: str, *options: str) -> AsyncIterator[Stage]:
     """A sandbox of this test's own, and a configuration for it with a catalog at ``dsn``."""
     config = folder / "config.toml"
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM, "sandbox", "--write-config", str(config), *options, stdout=asyncio.subprocess.PIPE
-    )
+    process = await start(Order(words=("sandbox", "--write-config", str(config), *options), folder=folder))
     try:
         assert process.stdout is not None
         ready = json.loads(await asyncio.wait_for(process.stdout.readline(), WITHIN_S))
         config.write_text(config.read_text().replace("embedded:./var/catalog", dsn))
         yield Stage(folder=folder, ready=ready)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         await process.wait()
 
 

@@ -20,6 +20,7 @@ from archiver.pipeline.retry import RetryPolicy
 from tests.system.brittle import Order, until_said
 from tests.system.oracle import consult, leftovers
 from tests.system.stage import Answer, Stage, ended, staged
+from tests.system.warm import Process
 from tests.system.wire import Wire, detour
 
 SHORT = timedelta(seconds=1)
@@ -35,7 +36,7 @@ class Far:
     stage: Stage
     wire: Wire
 
-    async def start(self, *words: str, hurry: float = 1.0) -> asyncio.subprocess.Process:
+    async def start(self, *words: str, hurry: float = 1.0) -> Process:
         """Start a command for which time goes by faster."""
         return await Order(folder=str(self.stage.folder), hurry=hurry).start(self.stage.config, *words)
 
@@ -248,7 +249,7 @@ async def test_every_command_says_that_the_catalog_is_away(far: Far) -> None:
     await check_that_it_is_told([await far.stage.start(*command, "--json") for command in commands])
 
 
-async def check_that_it_is_told(commands: list[asyncio.subprocess.Process]) -> None:
+async def check_that_it_is_told(commands: list[Process]) -> None:
     """Each ends with 3; those that hurry would need 45 s to wait as long as a migration may take."""
     for process in commands:
         answer = await ended(process, 30)

@@ -10,6 +10,7 @@ import pytest
 from tests.system.oracle import consult
 from tests.system.stage import Stage, ended, staged
 from tests.system.test_politeness import PROVIDERS, SHORT, THREE, amend
+from tests.system.warm import Process
 
 FOR_EVER = "times=0"
 CALM = '[transfer]\nbackoff = "10ms"\nidle_timeout = "1s"\n'
@@ -78,7 +79,7 @@ async def test_media_hosts_are_the_whole_list(tmp_path: Path, catalog_dsn: str) 
 MOST_BYTES = 3 << 20
 
 
-async def _largest_part(stage: Stage, process: asyncio.subprocess.Process) -> int:
+async def _largest_part(stage: Stage, process: Process) -> int:
     """The size of the largest part that was ever seen while a process ran."""
     most, parts = 0, stage.storage / ".archiver" / "parts"
     while process.returncode is None:

@@ -17,6 +17,7 @@ from typing import Final
 from tests.system.mortal import Death, kill_server, start_mortal
 from tests.system.oracle import consult, rests
 from tests.system.stage import Answer, Stage, ended, staged
+from tests.system.warm import Process
 from tests.torture.plan import Act, Plan
 
 EMBEDDED: Final = "embedded:./var/catalog"
@@ -206,7 +207,7 @@ class Experiment:
     async def _run(self, *words: str) -> Answer:
         return await self._end(await self.stage.start(*words))
 
-    async def _end(self, process: asyncio.subprocess.Process) -> Answer:
+    async def _end(self, process: Process) -> Answer:
         answer = await ended(process, self.stage.within_s)
         self._judge(answer)
         return answer
@@ -237,6 +238,6 @@ def damaged(kind: str, body: bytes, random: Random) -> bytes:
     return body[:place] + bytes([body[place] ^ 1 << random.randrange(8)]) + body[place + 1 :]
 
 
-def _send(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def _send(process: Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         process.send_signal(number)
