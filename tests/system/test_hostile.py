@@ -154,7 +154,7 @@ async def test_a_broken_stream_ends_in_the_right_bytes(tmp_path: Path, catalog_d
         recordings = (await stage.ledger())["recordings"].values()
     if end == "cut":  # a reset may take with it what was sent and not read yet
         shares = [sum(served["size_bytes"] for served in one["served"]) / one["size_bytes"] for one in recordings]
-        assert all((share < 1.2) == (lie == "honest") for share in shares), shares
+        assert all((share < 1.5) == (lie == "honest") for share in shares), shares
 
 
 @pytest.mark.parametrize("fault", ["hostile_id", "hostile_name"])
