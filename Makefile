@@ -27,7 +27,7 @@ test: $(READY) ## run every test, in parallel; what failed under that load is tr
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q || \
 	  { test $$? -eq 1 && echo "once more, alone:" && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
 
-torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long, from TORTURE_SEED=random
+torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long or TORTURE_COUNT=200 times, from TORTURE_SEED=random
 	@$(BIN)/python -m tests.torture.campaign
 
 bench: $(READY) ## a backfill beside rclone copy, and where its time goes

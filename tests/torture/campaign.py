@@ -1,11 +1,14 @@
-"""``make torture``: experiment after experiment until the time is up.
+"""``make torture``: experiment after experiment until the time is up, several at once.
 
-TORTURE_MINUTES=10      how long; the last experiment is brought to its end
+TORTURE_MINUTES=10      how long; the last experiments are brought to their end
+TORTURE_COUNT=200       so many experiments instead, however long they take
+TORTURE_JOBS=2          how many at once: they wait more than they work
 TORTURE_SEED=random     a number gives the same experiments again
 TORTURE_ONLY=17         only this one of the seed's experiments
 """
 
 import asyncio
+import math
 import os
 import secrets
 import shutil
@@ -34,16 +37,23 @@ class Campaign:
 
     seed: int
     folder: Path
+    jobs: int
+    held: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
 
     async def run(self, numbers: Iterable[int], until: float) -> None:
         """Run these experiments, begin none after ``until`` (of the monotonic clock)."""
         cluster, steps = await self._prepare()
         say("a backfill of 10 recordings: " + ", ".join(f"{number} {kind}" for kind, number in steps.items()))
-        for number in numbers:
-            if time.monotonic() > until:
-                break
-            await self._try(number, cluster, steps)
+        waiting = iter(numbers)
+
+        async def work() -> None:
+            for number in waiting:
+                if time.monotonic() > until:
+                    break
+                await self._try(number, cluster, steps)
+
+        await asyncio.gather(*(work() for _ in range(self.jobs)))
         shutil.rmtree(cluster)
 
     async def _prepare(self) -> tuple[Path, Mapping[str, int]]:
@@ -67,13 +77,14 @@ class Campaign:
             await run_experiment(plan, folder, cluster, steps)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and the next one begins
             self.failed.append(number)
-            say(f"FAILED: {str(error) or type(error).__name__}\n")
+            say(f"#{number:<4} FAILED: {str(error) or type(error).__name__}\n")
             traceback.print_exc(file=sys.stdout)
             say(f"\n  all that happened: {folder}/torture.log and beside it")
             say(f"  once more, alone:  make torture TORTURE_SEED={self.seed} TORTURE_ONLY={number}\n")
         else:
+            self.held.append(number)
             shutil.rmtree(folder)
-            say(f"      held, {time.monotonic() - started:.0f} s")
+            say(f"#{number:<4} held, {time.monotonic() - started:.0f} s")
 
 
 def say(text: str) -> None:
@@ -84,18 +95,24 @@ def say(text: str) -> None:
 
 def main() -> int:
     """Read the environment, run, and answer the exit code."""
-    minutes = float(os.environ.get("TORTURE_MINUTES", "10"))
-    wanted = os.environ.get("TORTURE_SEED", "random")
-    only = os.environ.get("TORTURE_ONLY")
-    seed = secrets.randbelow(1 << 32) if wanted == "random" else int(wanted)
-    campaign = Campaign(seed, Path(tempfile.mkdtemp(prefix="archiver-torture-")))
-    say(f"seed {seed}, " + (f"experiment {only} alone" if only else f"{minutes:g} minutes"))
-    asyncio.run(campaign.run([int(only)] if only else count(1), time.monotonic() + 60 * minutes))
+    asked = os.environ.get
+    minutes, wanted, only = asked("TORTURE_MINUTES", "10"), asked("TORTURE_SEED"), asked("TORTURE_ONLY")
+    seed = int(wanted) if wanted and wanted != "random" else secrets.randbelow(1 << 32)
+    campaign = Campaign(seed, Path(tempfile.mkdtemp(prefix="archiver-torture-")), int(asked("TORTURE_JOBS", "2")))
+    numbers: Iterable[int] = count(1)
+    until, bound = time.monotonic() + 60 * float(minutes), f"{minutes} minutes"
+    if most := int(asked("TORTURE_COUNT", "0")):
+        until, numbers, bound = math.inf, range(1, most + 1), f"{most} experiments"
+    if only:
+        numbers, bound = [int(only)], f"experiment {only} alone"
+    say(f"seed {seed}, {bound}")
+    asyncio.run(campaign.run(numbers, until))
     if campaign.failed:
-        say(f"{len(campaign.failed)} experiments failed: {', '.join(map(str, campaign.failed))}; seed {seed}")
+        failed = ", ".join(map(str, sorted(campaign.failed)))
+        say(f"{len(campaign.failed)} experiments failed ({failed}), {len(campaign.held)} held; seed {seed}")
         return 1
     campaign.folder.rmdir()
-    say("every promise held")
+    say(f"every promise held in {len(campaign.held)} experiments; seed {seed}")
     return 0
 
 
