@@ -66,7 +66,7 @@ class Backfill:
         await policy.outlast(catalog.enrol, account.name, account.account.provider, real_id)
         if self.is_draining:
             return
-        one = self.archive.account_pass(account, real_id, registrar, tally, self.scope)
+        one = AccountPass(self.archive.means(account, real_id, registrar, tally), self.scope)
         self.passes.append(one)
         await one.run()
 

@@ -1,9 +1,9 @@
 """Builds the parts and joins them; whatever was opened is closed in reverse order by one exit stack."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,23 +11,27 @@ import structlog
 
 from archiver.app.config.accounts import AccountConfig
 from archiver.app.config.load import Config
+from archiver.app.config.values import split_url
 from archiver.catalog.embedded import embedded_server
+from archiver.catalog.listening import listening_at
 from archiver.catalog.migrate import check_version, is_empty, migrate
 from archiver.catalog.postgres import Catalog, connect
 from archiver.model.account import Account, AccountName
 from archiver.model.errors import ConfigError
 from archiver.model.objects import KeyTemplate
 from archiver.net.http import Bounds, HttpClient
-from archiver.net.pacing import AccountPacer
+from archiver.net.pacing import AccountPacer, budget_of, shared_pacer
 from archiver.pipeline.bandwidth import Bandwidth
 from archiver.pipeline.flow import Flow
-from archiver.pipeline.passes import AccountPass, Means, Scope
+from archiver.pipeline.passes import Means
 from archiver.pipeline.registrar import Registrar
-from archiver.pipeline.retry import RetryPolicy
+from archiver.pipeline.retry import PATIENCE, RetryPolicy
 from archiver.pipeline.store import Shelf
 from archiver.pipeline.tally import Tally
 from archiver.pipeline.workers import Slots
 from archiver.ports.catalog import View
+from archiver.ports.coordination import Budgets
+from archiver.ports.pacing import Pacer
 from archiver.ports.provider import Provider
 from archiver.ports.storage import Storage
 from archiver.providers.registry import PROVIDERS
@@ -55,6 +59,7 @@ class Archive:
     """What the accounts of this process share.
 
     ``most_per_account`` leaves a slot for each other account, so that one that hangs in all of its own starves nobody.
+    ``dsn`` is where the catalog answers.
     """
 
     catalog: Catalog
@@ -66,11 +71,10 @@ class Archive:
     process_slots: asyncio.Semaphore
     most_per_account: int
     bandwidth: Bandwidth
+    dsn: str
 
-    def account_pass(
-        self, wired: WiredAccount, real_id: str, registrar: Registrar, tally: Tally, scope: Scope
-    ) -> AccountPass:
-        """A pass over one account."""
+    def means(self, wired: WiredAccount, real_id: str, registrar: Registrar, tally: Tally) -> Means:
+        """What is needed to walk and fetch one account, whose id at its provider is ``real_id``."""
         shelf = Shelf(
             storage=self.storage,
             template=self.template,
@@ -87,7 +91,7 @@ class Archive:
             tally=tally,
             bandwidth=self.bandwidth,
         )
-        means = Means(
+        return Means(
             account=wired.account,
             provider=wired.provider,
             intake=self.catalog,
@@ -100,7 +104,6 @@ class Archive:
             policy=self.policy,
             lease=self.lease,
         )
-        return AccountPass(means, scope)
 
 
 @asynccontextmanager
@@ -109,13 +112,19 @@ async def open_catalog(config: Config) -> AsyncIterator[Catalog]:
 
     Raises: CatalogError, CatalogUnavailable, ConfigError.
     """
+    async with _open_catalog_at(config) as (catalog, _):
+        yield catalog
+
+
+@asynccontextmanager
+async def _open_catalog_at(config: Config) -> AsyncIterator[tuple[Catalog, str]]:
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(catalog_dsn(config))
         if config.catalog.migrate == "auto":
             await migrate(dsn)
         else:
             await check_version(dsn)
-        yield await stack.enter_async_context(connect(dsn, config.catalog.pool_size))
+        yield await stack.enter_async_context(connect(dsn, config.catalog.pool_size)), dsn
 
 
 @asynccontextmanager
@@ -153,15 +162,16 @@ async def catalog_dsn(config: Config) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def open_archive(config: Config) -> AsyncIterator[Archive]:
-    """The catalog and the storage, both reached and found usable.
+async def open_archive(config: Config, patience: timedelta | None = PATIENCE) -> AsyncIterator[Archive]:
+    """The catalog and the storage, both reached and found usable. ``patience`` is how long they may be away later; None
+    for ever.
 
     Raises: CatalogError, StorageError, ConfigError, each naming the key to look at.
     """
-    async with open_catalog(config) as catalog, open_store(config) as storage:
+    async with _open_catalog_at(config) as (catalog, dsn), open_store(config) as storage:
         if any(status.stored_bytes for status in await catalog.status()):
             await storage.admit()  # a lost mount must not be laid out anew, as an empty storage
-        policy = retry_policy(config)
+        policy = replace(retry_policy(config), patience=patience)
         for remark in await policy.persist(storage.probe):
             log.warning("storage_lacks", remark=remark)
         yield Archive(
@@ -174,6 +184,7 @@ async def open_archive(config: Config) -> AsyncIterator[Archive]:
             process_slots=asyncio.Semaphore(config.transfer.concurrency),
             most_per_account=max(1, config.transfer.concurrency - len(config.accounts) + 1),
             bandwidth=Bandwidth(config.transfer.bandwidth),
+            dsn=dsn,
         )
 
 
@@ -183,10 +194,13 @@ def open_store(config: Config) -> AbstractAsyncContextManager[Storage]:
 
 
 @asynccontextmanager
-async def open_accounts(config: Config, names: Collection[str]) -> AsyncIterator[list[WiredAccount]]:
+async def open_accounts(
+    config: Config, names: Collection[str], budgets: Budgets | None = None
+) -> AsyncIterator[list[WiredAccount]]:
     """The adapters of the chosen accounts, all enabled ones when none is named. Nothing is requested yet."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_open_account(config, chosen)) for chosen in choose(config, names)]
+        chosen = choose(config, names)
+        yield [await stack.enter_async_context(open_account(config, one, budgets)) for one in chosen]
 
 
 def choose(config: Config, names: Collection[str]) -> list[AccountConfig]:
@@ -236,13 +250,36 @@ def retry_policy(config: Config) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def _open_account(config: Config, chosen: AccountConfig) -> AsyncIterator[WiredAccount]:
+async def open_account(
+    config: Config, chosen: AccountConfig, budgets: Budgets | None = None
+) -> AsyncIterator[WiredAccount]:
+    """The adapter of one account. Its rate is one for all processes that share ``budgets``, else this process's own."""
     account, transfer = chosen.account, config.transfer
     bounds = Bounds(
         connect_timeout=transfer.connect_timeout,
         idle_timeout=transfer.idle_timeout,
         max_media_bytes=transfer.max_size,
     )
-    async with HttpClient(account, AccountPacer(account.rate_limit, account.burst), bounds) as client:
+    async with AsyncExitStack() as stack:
+        own = AccountPacer(account.rate_limit, account.burst)
+        pacer: Pacer = own
+        if budgets is not None:
+            budget = budget_of(_credential(chosen), account.rate_limit, account.burst)
+            pacer = await stack.enter_async_context(shared_pacer(budgets, budget, own))
+        client = await stack.enter_async_context(HttpClient(account, pacer, bounds))
         provider = PROVIDERS[account.provider].build(account, chosen.options, client)
         yield WiredAccount(account=account, provider=provider)
+
+
+def _credential(chosen: AccountConfig) -> str:
+    """What accounts that share a rate have in common: the provider, its host, and whose credentials they are."""
+    account = chosen.account
+    return f"{account.provider} {split_url(account.base_url).netloc} {chosen.options.credential}"
+
+
+@asynccontextmanager
+async def listening(config: Config, dsn: str, on_work: Callable[[AccountName], None]) -> AsyncIterator[None]:
+    """Call ``on_work`` for every account that another process found new recordings of, as far as that can be heard."""
+    own = config.catalog.listen_dsn
+    async with listening_at(own.reveal() if own else dsn, on_work):
+        yield

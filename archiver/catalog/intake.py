@@ -6,18 +6,20 @@ and fingerprints, locks no recording, and writes none.
 
 import hashlib
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 import asyncpg
 
+from archiver.catalog.listening import WORK
 from archiver.catalog.pool import SCAN_WITHIN, Connection, Sessions
 from archiver.catalog.queries import load
 from archiver.catalog.rows import error_text, listed_fields, sort_out, storable, to_json, to_report
 from archiver.catalog.upkeep import fold_counts, forget_walks
 from archiver.model.account import AccountName
-from archiver.model.errors import CatalogError, ConfigError, LeaseLost
+from archiver.model.errors import CatalogError, ConfigError, Held, LeaseLost
 from archiver.model.listing import Checkpoint, Cursor, Order, Walk, WalkId, WalkKind, WalkReport, Window
 from archiver.model.recording import Listed, Malformed, RecordingId
 from archiver.ports.catalog import PageIntake, Recorded, WalkRequest
@@ -85,11 +87,13 @@ class PostgresIntake:
             )
 
     async def begin_walk(self, request: WalkRequest) -> Walk:
-        """Begin a walk, or resume an interrupted one."""
+        """Begin a walk, or resume an interrupted one. Raises: Held."""
         await forget_walks(self._sessions)
         await fold_counts(self._sessions)
         async with self._sessions.transaction(plans_anew=True) as connection:
             account = (await _account(connection, request.account))["id"]
+            if request.is_exclusive:
+                await _refuse_held(connection, account, request)
             if request.kind is WalkKind.INCREMENTAL:
                 walk = await _begin_upon(connection, account, request)
                 if walk is not None:
@@ -106,6 +110,9 @@ class PostgresIntake:
         self._unsure[walk] = page
         recorded = await self._record(walk, _sort_out(page), is_repeat=is_repeat)
         self._unsure.pop(walk, None)
+        if recorded.new:  # outside the transaction: a notification locks the whole database at its commit
+            with suppress(CatalogError):
+                await self._sessions.fetch(_SQL["tell_of_work"], walk, WORK)
         return recorded
 
     async def _record(self, walk: WalkId, page: _Sorted, *, is_repeat: bool) -> Recorded:
@@ -162,6 +169,14 @@ async def _one(connection: Connection, query: str, *arguments: object, timeout: 
     row = await connection.fetchrow(query, *arguments, timeout=timeout)
     assert row is not None  # an INSERT or UPDATE of one row that is there
     return row
+
+
+async def _refuse_held(connection: Connection, account: int, request: WalkRequest) -> None:
+    """Raises: Held when somebody holds another walk over the listing. Exclusive walks of an account begin in turn."""
+    await connection.execute(_SQL["lock_account"], account)
+    rest: timedelta | None = await connection.fetchval(_SQL["held_walk"], account, request.listing.name)
+    if rest is not None:
+        raise Held(f"{request.account}: somebody else walks {request.listing.name}", rest)
 
 
 async def _account(connection: Connection, name: AccountName) -> asyncpg.Record:

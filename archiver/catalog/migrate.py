@@ -4,23 +4,25 @@ Context: several programs may start on one catalog at the same time. Decision: t
 lock; waiting inside the server would hold a snapshot there, on which ``CREATE INDEX CONCURRENTLY`` waits in turn.
 Each file is a transaction together with its entry in ``schema_migrations``, so an interrupted run goes on behind the
 last whole file. A file whose first line is ``-- no-transaction`` holds one statement that may be run again, such as
-``CREATE INDEX CONCURRENTLY IF NOT EXISTS``. Price: the lock needs a session, so no transaction-mode pooler here.
+``CREATE INDEX CONCURRENTLY IF NOT EXISTS``. Price: the lock needs a session of our own. Through a pooler that lends one
+for a transaction only, all files are one transaction, which holds the lock; those that cannot be in one are refused.
 """
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from archiver.catalog.pool import Connection, open_connection
+from archiver.catalog.pool import Connection, is_own, open_connection
 from archiver.model.errors import CatalogError, CatalogUnavailable
 
 _LOCK: Final = 0x61726368  # "arch"
+_LOCK_SESSION: Final = "SELECT pg_try_advisory_lock($1)"
+_LOCK_TRANSACTION: Final = "SELECT pg_try_advisory_xact_lock($1)"
 _PATIENCE: Final = timedelta(minutes=10)
 _POLL: Final = timedelta(milliseconds=100)
 _STATEMENT_WITHIN: Final = timedelta(minutes=15)
@@ -68,9 +70,13 @@ async def migrate(dsn: str, folder: Path | None = None) -> Sequence[str]:
     ten minutes.
     """
     known = load_migrations(folder or migrations_folder())
-    async with open_connection(dsn) as connection, _turn(connection):
+    async with open_connection(dsn) as connection:
+        if not await is_own(connection):
+            return await _migrate_lent(connection, known)
+        await _take_turn(connection, _LOCK_SESSION)
         await connection.execute(_TABLE)
         missing = await _missing(connection, known)
+        await connection.execute(_TIMEOUTS)
         for migration in missing:
             await _apply(connection, migration)
         return [migration.name for migration in missing]
@@ -101,16 +107,31 @@ async def is_empty(dsn: str) -> bool:
         return not await connection.fetchval("SELECT to_regclass('schema_migrations') IS NOT NULL")
 
 
-@asynccontextmanager
-async def _turn(connection: Connection) -> AsyncIterator[None]:
-    """Hold the advisory lock; the end of the session gives it back."""
+async def _migrate_lent(connection: Connection, known: Sequence[Migration]) -> Sequence[str]:
+    """Apply what is missing in one transaction. Nothing of it stays behind in the session, which others get next."""
+    async with connection.transaction():
+        await _take_turn(connection, _LOCK_TRANSACTION)
+        await connection.execute(_TABLE)
+        missing = await _missing(connection, known)
+        await connection.execute(_TIMEOUTS.replace("SET ", "SET LOCAL "))
+        for migration in missing:
+            if not migration.has_transaction:
+                raise CatalogError(
+                    f"{migration.name} cannot be applied through a pooler, which lends a session for a transaction only",
+                    fix="run `archiver migrate` with a catalog.dsn that names the server itself",
+                )
+            await _apply(connection, migration)
+        return [migration.name for migration in missing]
+
+
+async def _take_turn(connection: Connection, lock: str) -> None:
+    """Take the advisory lock; the end of the session, or of the transaction, gives it back."""
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + _PATIENCE.total_seconds()
-    while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+    while not await connection.fetchval(lock, _LOCK):
         if loop.time() > give_up_at:
             raise CatalogUnavailable(f"another program has been migrating the catalog for over {_PATIENCE}")
         await asyncio.sleep(_POLL.total_seconds())
-    yield
 
 
 async def _missing(connection: Connection, known: Sequence[Migration]) -> Sequence[Migration]:
@@ -136,7 +157,6 @@ async def _missing(connection: Connection, known: Sequence[Migration]) -> Sequen
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     arguments = (migration.version, migration.name, migration.sha256)
-    await connection.execute(_TIMEOUTS)
     seconds = _STATEMENT_WITHIN.total_seconds()
     if not migration.has_transaction:
         await connection.execute(migration.sql, timeout=seconds)

@@ -1,4 +1,11 @@
-"""Connections to the catalog. One is held for a transaction only, never while a provider or a storage is asked."""
+"""Connections to the catalog. One is held for a transaction only, never while a provider or a storage is asked.
+
+A pooler in front of the server may lend a connection for a transaction only, as PgBouncer does in its transaction mode.
+Context: nothing of a session outlasts a transaction there, neither its settings nor its prepared statements, and the
+parameters that open a session are refused or ignored. Decision: a session of our own is recognised by one of these
+parameters; without it nothing is prepared, and every statement of ours runs in a transaction that begins with the
+settings. Price: three more ways to the pooler and back for a statement that would have stood alone.
+"""
 
 import asyncio
 import json
@@ -27,7 +34,11 @@ SCAN_WITHIN: Final = timedelta(minutes=5)
 # Short statements keep their plans, which spares a third of their time. A plan made while the catalog is empty must
 # still serve when it holds a million rows, so none of them may settle on reading a whole table or sorting a whole
 # backlog.
-_SESSION: Final = {"application_name": "archiver", "enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+_PLANNING: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
+_NAMED: Final = {"application_name": "archiver"}
+_OWNED: Final = {"archiver.session": "own"}
+_IS_OWN: Final = "SELECT current_setting('archiver.session', true) IS NOT DISTINCT FROM 'own'"
+_SAYS_LENT: Final = "statement_cache_size=0"
 _PLAN_ANEW: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 
 
@@ -41,13 +52,28 @@ def _options(answer_within: timedelta) -> dict[str, Any]:
     Nothing but the catalog is waited for in a transaction. One that is idle belongs to a client that was stopped or
     cut off, and the server ends it: the rows that it has locked would stay locked for everybody else.
     """
-    reached_within = min(answer_within, ANSWER_WITHIN).total_seconds()
-    silence = {"idle_in_transaction_session_timeout": f"{reached_within:.3f}s"}
     return {
-        "server_settings": _SESSION | silence,
-        "timeout": reached_within,
+        "server_settings": _NAMED | _OWNED | _settings(answer_within),
+        "timeout": min(answer_within, ANSWER_WITHIN).total_seconds(),
         "command_timeout": answer_within.total_seconds(),
     }
+
+
+def _lent_options(answer_within: timedelta) -> dict[str, Any]:
+    """The same for connections that are lent for a transaction."""
+    return _options(answer_within) | {"server_settings": _NAMED, "statement_cache_size": 0}
+
+
+def _settings(answer_within: timedelta) -> dict[str, str]:
+    silence = f"{min(answer_within, ANSWER_WITHIN).total_seconds():.3f}s"
+    return _PLANNING | {"idle_in_transaction_session_timeout": silence}
+
+
+def _read(dsn: str) -> tuple[str, bool]:
+    """The DSN as the driver takes it, and whether it says that connections are lent: ``?statement_cache_size=0``."""
+    address, _, query = dsn.partition("?")
+    kept = [part for part in query.split("&") if part and part != _SAYS_LENT]
+    return "?".join(part for part in (address, "&".join(kept)) if part), _SAYS_LENT in query.split("&")
 
 
 @asynccontextmanager
@@ -57,7 +83,7 @@ async def open_connection(dsn: str, answer_within: timedelta = ANSWER_WITHIN) ->
     Raises: CatalogUnavailable, CatalogError; ConfigError (key ``catalog.dsn``) for a DSN that cannot be read.
     """
     with connecting():
-        connection = await asyncpg.connect(dsn, **_options(answer_within))
+        connection = await _open(dsn, answer_within)
     try:
         with classified():
             yield connection
@@ -65,12 +91,28 @@ async def open_connection(dsn: str, answer_within: timedelta = ANSWER_WITHIN) ->
         connection.terminate()
 
 
+async def _open(dsn: str, answer_within: timedelta) -> Session:
+    """A connection on which nothing is prepared: whose session it uses is not known before it is open."""
+    dsn, is_lent = _read(dsn)
+    if not is_lent:
+        with suppress(asyncpg.ProtocolViolationError):  # as which a pooler refuses parameters that it does not know
+            return await asyncpg.connect(dsn, statement_cache_size=0, **_options(answer_within))
+    return await asyncpg.connect(dsn, **_lent_options(answer_within))
+
+
+async def is_own(connection: Connection) -> bool:
+    """Whether the session is ours; else it is lent for a transaction, and keeps nothing that we set or lock there."""
+    answer: bool = await connection.fetchval(_IS_OWN)
+    return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The pool, and the one place where its errors become ours."""
+    """The pool, and the one place where its errors become ours. ``is_lent`` is said of its connections by ``is_own``."""
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     answer_within: timedelta
+    is_lent: bool
     _open: "WeakSet[Session]"
     _in_use: set[int] = field(default_factory=set)
 
@@ -110,7 +152,9 @@ class Sessions:
             transaction = connection.transaction()
             await transaction.start()
             try:
-                if plans_anew:
+                if self.is_lent:
+                    await connection.execute(self._settings)
+                elif plans_anew:
                     await connection.execute(_PLAN_ANEW)
                 yield connection
             except (TimeoutError, asyncio.CancelledError):
@@ -120,9 +164,14 @@ class Sessions:
                 raise
             await transaction.commit()
 
+    @property
+    def _settings(self) -> str:
+        settings = _settings(self.answer_within)
+        return "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())
+
     async def fetch(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """The rows of one statement. Raises: CatalogUnavailable, CatalogError."""
-        async with self.connection() as connection:
+        async with self.transaction() if self.is_lent else self.connection() as connection:
             return await connection.fetch(query, *arguments)
 
     async def fetch_anew(self, query: str, *arguments: object) -> Sequence[asyncpg.Record]:
@@ -133,10 +182,13 @@ class Sessions:
 
 @asynccontextmanager
 async def open_sessions(dsn: str, pool_size: int, answer_within: timedelta) -> AsyncIterator[Sessions]:
-    """A pool of at most ``pool_size`` connections; one is opened at once, to see that it can be.
+    """A pool of at most ``pool_size`` connections; one is opened before, to see that it can be, and whose sessions it has.
 
     Raises: CatalogUnavailable, CatalogError; ConfigError (key ``catalog.dsn``) for a DSN that cannot be read.
     """
+    async with open_connection(dsn, answer_within) as first:
+        is_lent = not await is_own(first)
+    options = _lent_options(answer_within) if is_lent else _options(answer_within)
     opened: WeakSet[Session] = WeakSet()
 
     async def prepare(session: Session) -> None:
@@ -145,13 +197,10 @@ async def open_sessions(dsn: str, pool_size: int, answer_within: timedelta) -> A
 
     # None is kept ready: the pool would try to behind everybody's back, and write each failure into the log.
     pool = await asyncpg.create_pool(
-        dsn, min_size=0, max_size=pool_size, init=prepare, reset=_leave_as_is, **_options(answer_within)
+        _read(dsn)[0], min_size=0, max_size=pool_size, init=prepare, reset=_leave_as_is, **options
     )
     try:
-        with connecting():
-            async with pool.acquire(timeout=answer_within.total_seconds()):
-                pass
-        yield Sessions(pool, answer_within, opened)
+        yield Sessions(pool, answer_within, is_lent, opened)
     finally:
         pool.terminate()
 

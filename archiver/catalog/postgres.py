@@ -1,9 +1,10 @@
-"""The catalog in PostgreSQL: the four ports over one pool of connections."""
+"""The catalog in PostgreSQL: all its ports over one pool of connections."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from archiver.catalog.coordination import PostgresBudgets, PostgresRuns
 from archiver.catalog.custody import PostgresCustody
 from archiver.catalog.intake import PostgresIntake
 from archiver.catalog.pool import ANSWER_WITHIN, Sessions, open_sessions
@@ -11,8 +12,9 @@ from archiver.catalog.view import PostgresView
 from archiver.catalog.work import PostgresWork
 
 
-class Catalog(PostgresIntake, PostgresWork, PostgresCustody, PostgresView):
-    """``Intake``, ``Work``, ``Custody`` and ``View`` in one object, for those who need more than one of them."""
+class Catalog(PostgresIntake, PostgresWork, PostgresCustody, PostgresView, PostgresBudgets, PostgresRuns):
+    """``Intake``, ``Work``, ``Custody``, ``View``, ``Budgets`` and ``Runs`` in one object, for those who need more than
+    one of them."""
 
     def __init__(self, sessions: Sessions) -> None:
         PostgresIntake.__init__(self, sessions)

@@ -13,6 +13,7 @@ from archiver.catalog.pool import Connection, Sessions
 from archiver.catalog.queries import load
 from archiver.catalog.rows import error_text, storable, to_claim
 from archiver.catalog.upkeep import fold_counts
+from archiver.model.account import AccountName
 from archiver.model.outcome import Confirmed, Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, LeaseId
 from archiver.ports.catalog import ClaimRequest, Outlook
@@ -28,6 +29,7 @@ class PostgresWork:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._settled_since_folding = 0
+        self._slots: dict[AccountName, int] = {}
 
     async def now(self) -> datetime:
         """The catalog's clock."""
@@ -37,6 +39,9 @@ class PostgresWork:
 
     async def claim(self, request: ClaimRequest) -> Sequence[Claim]:
         """Take due recordings under new leases, the earliest-expiring first."""
+        if request.slots is not None and self._slots.get(request.account, 0) < request.slots:
+            await self._sessions.fetch(_SQL["lay_slots"], request.account, request.slots)
+            self._slots[request.account] = request.slots
         rows = await self._sessions.fetch(
             _SQL["claim"],
             request.account,
@@ -46,6 +51,8 @@ class PostgresWork:
             request.max_attempts,
             request.covered.since,
             request.covered.until,
+            request.due_only,
+            request.slots,
         )
         return [to_claim(row) for row in rows]
 
@@ -66,6 +73,8 @@ class PostgresWork:
             rows = await connection.fetch(_SQL["lock_claims"], leases)
             ours = {row["lease_id"] for row in rows}
             await _write(connection, [outcome for outcome in outcomes if outcome.claim.lease in ours])
+            over = [outcome.claim.lease for outcome in outcomes if not isinstance(outcome, Stored)]
+            await connection.execute(_SQL["free_slots"], over)
         await self._fold_after(len(outcomes))
         return frozenset(leases) - ours
 
@@ -84,6 +93,7 @@ class PostgresWork:
             request.max_attempts,
             request.covered.since,
             request.covered.until,
+            request.due_only,
         )
         return Outlook(**row)
 

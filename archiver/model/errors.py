@@ -14,6 +14,7 @@
     ├── IntegrityError                 what arrived is not the recording: refuse it, try again
     │   └── Doubtful                   audio that contradicts what was claimed of it; kept if it comes again and again
     ├── LeaseLost                      somebody else holds the work now: drop it, change nothing
+    ├── Held                           somebody else is at it, and holds it until ``retry_after``: leave it, or wait
     ├── CatalogError                   a catalog that cannot be used                       exit 3
     │   └── CatalogUnavailable         it may come back: wait for it
     └── StorageError                   a storage that cannot be used or has no room        exit 3
@@ -180,6 +181,17 @@ class LeaseLost(ArchiverError):
 
     code = "lease_lost"
     remedy = "nothing is lost: another process works on it"
+
+
+class Held(ArchiverError):
+    """Somebody else is at it, and holds it for ``retry_after`` from now at least."""
+
+    code = "held"
+    remedy = "nothing is lost: another process works on it"
+
+    def __init__(self, message: str, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class CatalogError(ArchiverError):

@@ -1,5 +1,6 @@
 """A value that must not be seen."""
 
+import hashlib
 from typing import Final
 
 _STARS: Final = "********"
@@ -19,6 +20,11 @@ class Secret:
     def reveal(self) -> str:
         """The value itself, for the one request that needs it."""
         return self._value
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this value from others; of a long random one, as keys are, it gives nothing away."""
+        return hashlib.sha256(self._value.encode()).hexdigest()[:16]
 
     def __repr__(self) -> str:
         return f"Secret({_STARS})"

@@ -189,4 +189,5 @@ class AccountPass:
             pass_started_at=await self._means.policy.outlast(self._means.work.now),
             max_attempts=self._means.policy.max_attempts,
             covered=self._scope.window.since_at_least(self._means.account.since),
+            slots=self._means.account.concurrency,
         )

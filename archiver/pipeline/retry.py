@@ -21,6 +21,9 @@ T = TypeVar("T")
 GIVE_BACK_WITHIN: Final = timedelta(seconds=2)
 """So long is waited for work to be given back. Whoever does so is on the way out, and a lease runs out by itself."""
 
+PATIENCE: Final = timedelta(minutes=5)
+"""So long a one-shot waits for a catalog or a storage to return."""
+
 _LARGEST_EXPONENT: Final = 32
 
 
@@ -30,14 +33,14 @@ class RetryPolicy:
 
     ``backoff`` is the first pause, doubled each time up to ``longest``, with jitter. ``not_ready`` is the pause before
     media that was not there yet is asked for again. ``max_attempts`` counts per pass and recording, and per page of a
-    walk. ``patience`` is how long a catalog or a storage may be away before we give up.
+    walk. ``patience`` is how long a catalog or a storage may be away before we give up; None for ever.
     """
 
     max_attempts: int = 5
     backoff: timedelta = timedelta(seconds=1)
     longest: timedelta = timedelta(hours=6)
     not_ready: timedelta = timedelta(minutes=2)
-    patience: timedelta = timedelta(minutes=5)
+    patience: timedelta | None = PATIENCE
 
     def pause(self, failures: int, asked: timedelta | None = None) -> timedelta:
         """The pause after so many failures in a row (0 for the first): never shorter than what was asked for."""

@@ -48,7 +48,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walker:
-    """Walks the listings of one account. ``on_page`` is called after each page that brought something new."""
+    """Walks the listings of one account. ``on_page`` is called after each page that brought something new.
+
+    An exclusive one leaves a listing alone that somebody else walks right now.
+    """
 
     account: Account
     provider: Provider
@@ -57,6 +60,7 @@ class Walker:
     tally: Tally
     lease: timedelta
     on_page: Callable[[], None]
+    is_exclusive: bool = False
 
     async def walk(self, listing: Listing, window: Window, kind: WalkKind = WalkKind.FULL) -> WalkReport:
         """Read a listing from end to end, or go on where an interrupted walk stopped; an incremental walk reads what
@@ -64,6 +68,7 @@ class Walker:
 
         Cancelling gives the walk back to be resumed. Raises: what made it stop when it says nothing about the listing
         itself (``Denied``, ``Transient``, …); the walk is recorded as incomplete then, with the error as the reason.
+        ``Held``, when another exclusive or full walk is under way: nothing was begun.
         """
         reached = self.tally.reached[listing.name] = Reached()
         request = WalkRequest(
@@ -74,6 +79,7 @@ class Walker:
             lease=self.lease,
             resume_within=RESUME_WITHIN,
             lag=self.account.lag,
+            is_exclusive=self.is_exclusive,
         )
         walk = await self.policy.outlast(self.intake.begin_walk, request)
         try:

@@ -25,7 +25,8 @@ LOOK_AGAIN: Final = timedelta(seconds=1)
 """How often we look whether work that somebody else holds has ended."""
 
 BREATH: Final = timedelta(milliseconds=100)
-"""The pause when there is work and none can be had: its rows are locked, by a process that was stopped, say."""
+"""The first pause when there is work and none can be had: other processes have all the account's slots, or its rows are
+locked by one that was stopped. It doubles up to ``LOOK_AGAIN``."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,7 +58,10 @@ class Slots:
 
 @dataclass(slots=True, kw_only=True)
 class Workers:
-    """The workers of one account in one pass. ``is_walking`` tells whether listings may still bring work."""
+    """The workers of one account in one pass. ``is_walking`` tells whether listings may still bring work.
+
+    ``request`` may be replaced while they run: a daemon begins its next pass while this one goes on.
+    """
 
     flow: Flow
     work: Work
@@ -67,7 +71,9 @@ class Workers:
     is_walking: Callable[[], bool]
     bell: asyncio.Event = field(default_factory=asyncio.Event)
     denied: Denied | None = None
+    request: ClaimRequest = field(init=False)
     _renewed_at: float = 0.0
+    _breaths: int = 0
     _missed: frozenset[LeaseId] = frozenset()
     _running: dict[LeaseId, asyncio.Task[None]] = field(default_factory=dict)
     _draining: bool = False
@@ -82,10 +88,12 @@ class Workers:
 
         ``request.limit`` is not used. Raises: CatalogError or StorageError when either stayed away.
         """
+        self.request = request
         async with asyncio.TaskGroup() as group:
             keeper = group.create_task(self._keep_leases())
             while not self._is_stopping():
                 self.bell.clear()
+                request = self.request
                 started = await self._start_some(group, request)
                 if not started and not await self._is_worth_waiting(request):
                     break
@@ -106,6 +114,7 @@ class Workers:
                 claims.extend(await self.policy.outlast(self._claim, replace(request, limit=taken)))
         finally:
             self.slots.give_back(taken - len(claims))
+        self._breaths = 0 if claims else self._breaths
         for claim in claims:
             task = group.create_task(self._carry(claim))
             self._running[claim.lease] = task
@@ -142,6 +151,9 @@ class Workers:
         may_bring_more = bool(self._running) or self.is_walking()
         outlook = await self.policy.outlast(self.work.outlook, request)
         pause = _until_due(outlook, len(self._running))
+        if outlook.claimable:
+            pause = min(LOOK_AGAIN, BREATH * 2**self._breaths)
+            self._breaths = min(self._breaths + 1, 8)
         if pause is None and not may_bring_more:
             return False
         with suppress(TimeoutError):
@@ -165,8 +177,6 @@ class Workers:
 
 def _until_due(outlook: Outlook, running: int) -> timedelta | None:
     """How long until there may be something to claim; None when only a bell can tell."""
-    if outlook.claimable:
-        return BREATH
     if outlook.leased > running:
         return min(LOOK_AGAIN, outlook.retry_in or LOOK_AGAIN)
     return outlook.retry_in

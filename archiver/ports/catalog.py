@@ -20,7 +20,8 @@ class WalkRequest:
     """A walk to begin. An interrupted full one of the same account and listing is resumed when its last page is younger
     than ``resume_within`` and nobody holds it any more; walks of another kind always begin anew.
 
-    A complete walk over the listing leaves its start, less ``lag``, as a watermark; a bounded one leaves none.
+    A complete walk over the listing leaves its start, less ``lag``, as a watermark; a bounded one leaves none. An
+    exclusive walk begins only while nobody else holds a full or incremental one of the listing.
     """
 
     account: AccountName
@@ -30,6 +31,7 @@ class WalkRequest:
     lease: timedelta
     resume_within: timedelta
     lag: timedelta = timedelta(0)
+    is_exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Intake(Protocol):
         An incremental walk is told the newest watermark of the complete walks that it can stand on, and the order that
         the last complete full walk proved. Those whose window began later than its own left out what it would take for
         known, and don't count; with none to stand on it is a full walk, and answered as one.
+
+        Raises: Held when the walk is to be exclusive, and somebody holds another one.
         """
 
     async def record(self, walk: WalkId, page: PageIntake) -> Recorded:
@@ -109,6 +113,9 @@ class ClaimRequest:
     ``pass_started_at``. After that a recording comes again when it is due and has had fewer than ``max_attempts``
     in this pass; one that waits for media that is not there yet comes again only with another pass. A verified suspect
     is taken too, until it is confirmed; the pass that stored it does not take it again.
+
+    With ``due_only`` a pass takes none before it is due, but for those that no pass ever had. ``slots`` is how many
+    recordings of the account may be claimed at once, by all processes that name a number; None claims without one.
     """
 
     account: AccountName
@@ -117,6 +124,8 @@ class ClaimRequest:
     pass_started_at: datetime
     max_attempts: int
     covered: Window = field(default_factory=Window)
+    due_only: bool = False
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

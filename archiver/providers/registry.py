@@ -3,12 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from archiver.model.account import Account, Defaults
 from archiver.net.http import HttpClient
 from archiver.ports.provider import Provider
 from archiver.providers import kazoo, vobiz, vonage_vbc
+
+
+class Options(Protocol):
+    """What the options of every provider have."""
+
+    @property
+    def credential(self) -> str:
+        """What names the credential, without a secret: all who use it share one rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

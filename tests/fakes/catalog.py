@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from archiver.model.account import AccountName
-from archiver.model.errors import ConfigError
+from archiver.model.errors import ConfigError, Held
 from archiver.model.listing import Order, Walk, WalkId, WalkKind, WalkReport
 from archiver.model.outcome import Outcome
 from archiver.model.recording import Claim, LeaseId, Listed, ListingName, RecordingId, State
@@ -55,6 +55,9 @@ class FakeCatalog:
 
     async def begin_walk(self, request: WalkRequest) -> Walk:
         now, stands_on = self.clock.now(), self._stand(request)
+        rest = max((walk.held_for(request, now) for walk in self._walks.values()), default=timedelta(0))
+        if request.is_exclusive and rest > timedelta(0):
+            raise Held("somebody else walks it", rest)
         if stands_on[0] is None and request.kind is WalkKind.INCREMENTAL:
             request = replace(request, kind=WalkKind.FULL)
         for walk in reversed(self._walks.values()):
@@ -143,7 +146,10 @@ class FakeCatalog:
         now = self.clock.now()
         claimable = [row for row in self._covered(request) if row.is_claimable(request, now)]
         claimable.sort(key=lambda row: (row.listed.expires_at is None, row.listed.expires_at or now, row.number))
-        return [self._take(row, request) for row in claimable[: request.limit]]
+        free = request.limit
+        if request.slots is not None:
+            free = min(free, request.slots - sum(row.is_leased(now) for row in self._of(request.account)))
+        return [self._take(row, request) for row in claimable[: max(0, free)]]
 
     def _take(self, row: Row, request: ClaimRequest) -> Claim:
         if row.has_turn(request):
@@ -222,7 +228,7 @@ class FakeCatalog:
         now = self.clock.now()
         left = [row for row in self._covered(request) if row.is_work]
         free = [row for row in left if not row.is_leased(now)]
-        in_pass = [row for row in free if not row.has_turn(request) and row.has_attempts(request)]
+        in_pass = [row for row in free if row.comes_again(request)]
         return Outlook(
             claimable=sum(row.is_claimable(request, now) for row in free),
             retry_in=next_due_in(in_pass, now),

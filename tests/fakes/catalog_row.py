@@ -70,11 +70,19 @@ class Row:
     def is_claimable(self, request: ClaimRequest, now: datetime) -> bool:
         if not self.is_work or self.is_leased(now):
             return False
-        return self.has_turn(request) or (self.is_due(now) and self.has_attempts(request))
+        if self.pass_started_at is None or (self.has_turn(request) and not request.due_only):
+            return True
+        return self.is_due(now) and (self.has_turn(request) or self.has_attempts(request))
 
     def has_attempts(self, request: ClaimRequest) -> bool:
         """Whether it may come again in a pass that had it already."""
         return self.attempts_in_pass < request.max_attempts and self.reason is not Reason.NOT_READY
+
+    def comes_again(self, request: ClaimRequest) -> bool:
+        """Whether the pass takes it as soon as it is due, and not before."""
+        if self.has_turn(request):
+            return request.due_only and self.pass_started_at is not None
+        return self.has_attempts(request)
 
     def bury_if_gone(self, at: datetime) -> None:
         if self.is_denied and self.remote_missing_at and self.state is State.PENDING:

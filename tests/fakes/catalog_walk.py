@@ -1,7 +1,7 @@
 """A walk in the fake catalog: what it asked for, what it saw, how it ended."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from archiver.model.listing import Checkpoint, Order, Walk, WalkId, WalkKind, WalkReport
 from archiver.model.recording import RecordingId
@@ -46,6 +46,13 @@ class WalkRow:
         self.last_page, self.last_page_at, self.checkpoint = page, now, page.checkpoint
         self.held_until = now + self.request.lease
         return len(seen) - before
+
+    def held_for(self, request: WalkRequest, now: datetime) -> timedelta:
+        """How long it still keeps an exclusive walk from beginning."""
+        mine, theirs = self.request, request
+        is_same = (mine.account, mine.listing.name) == (theirs.account, theirs.listing.name)
+        is_over = self.ended_at is not None or mine.kind is WalkKind.BOUNDED
+        return self.held_until - now if is_same and not is_over else timedelta(0)
 
     def may_resume(self, request: WalkRequest, now: datetime) -> bool:
         mine, theirs = self.request, request

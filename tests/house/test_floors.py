@@ -27,7 +27,7 @@ FLOORS: dict[str, frozenset[str]] = {
 """Which parts each part may import, beside itself. Imports point down only; nobody imports app."""
 
 HOMES: dict[str, tuple[str, ...]] = {
-    "aiohttp": ("net/", "sandbox/", "storage/s3/answers.py"),
+    "aiohttp": ("net/", "sandbox/", "storage/s3/answers.py", "app/ops/"),
     "multidict": ("net/",),
     "yarl": ("net/",),
     "aiobotocore": ("storage/",),
@@ -41,6 +41,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "click": ("app/cli/",),
     "rich": ("app/cli/",),
     "uvloop": ("app/",),
+    "apscheduler": ("app/daemon/schedule.py",),
+    "jinja2": ("app/ops/",),
+    "prometheus_client": ("app/ops/",),
     "structlog": ("net/", "providers/", "storage/", "catalog/", "pipeline/", "jobs/", "app/"),
 }
 """Each third-party package has its home. stamina's is pipeline/retry.py: retrying is decided there and nowhere else."""

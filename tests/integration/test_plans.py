@@ -60,7 +60,7 @@ async def test_work_is_found_by_index(connection: Connection) -> None:
     work, long_ago = load("work"), datetime(2026, 1, 1, tzinfo=UTC)
     for mode in ("force_custom_plan", "force_generic_plan"):
         await connection.execute(f"SET plan_cache_mode = {mode}")
-        plan, pages = await _explain(connection, work["claim"], "acme", 4, LEASE, long_ago, 5, None, None)
+        plan, pages = await _explain(connection, work["claim"], "acme", 4, LEASE, long_ago, 5, None, None, False, 8)
         assert "Index Scan using recordings_claim" in plan
         assert pages < 300
         for name, arguments in (("renew", (LEASE,)), ("living", ()), ("lock_claims", ())):

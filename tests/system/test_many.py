@@ -35,7 +35,7 @@ async def test_a_stopped_process_wakes_up_and_changes_nothing(tmp_path: Path, ca
     """R5: of three processes one is killed and one stopped past its leases; the third does their work, once; the
     woken one changes neither rows nor bytes."""
     async with staged(tmp_path, catalog_dsn, *OPTIONS, *SLOWLY) as stage:
-        stage.amend('[transfer]\nlease = "2s"')
+        stage.amend('[transfer]\nlease = "3s"')
         killed, stopped, heir = [await stage.start("backfill") for _ in range(3)]
         await stage.until_served(COUNT // 4)
         killed.kill()

@@ -173,9 +173,9 @@ def main() -> None:
     listener.listen(64)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    module = _serve(listener)
-    if module is not None:
-        importlib.import_module(module).main()
+    ordered = _serve(listener)
+    if ordered is not None:
+        importlib.import_module(ordered).main()
 
 
 def _serve(listener: socket.socket) -> str | None:

@@ -10,6 +10,7 @@ import click
 _COMMANDS: Final = {
     "demo": ("archiver.app.cli.archive", "Try it: sandbox providers, catalog and storage, all embedded."),
     "backfill": ("archiver.app.cli.archive", "Walk every account once and fetch all that is missing."),
+    "run": ("archiver.app.cli.daemon", "Archive on schedule, for as long as nobody stops it."),
     "status": ("archiver.app.cli.catalog", "Say per account how far the archive is."),
     "ls": ("archiver.app.cli.catalog", "List recordings of the catalog."),
     "show": ("archiver.app.cli.recordings", "Show all that is known of a recording, with its history."),

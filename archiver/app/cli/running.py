@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _THREADS: Final = 32
 """Threads wait for disks more than they compute, so there are more of them than processors."""
+_SIGNALLED: Final = 128
+"""Exit codes above it name the signal that ended a command."""
 _DEFAULT_GRACE: Final = timedelta(seconds=30)
 
 
@@ -57,9 +59,15 @@ def load_config(common: Common) -> "Config":
     return config
 
 
-def run_command(common: Common, body: "Callable[[Interruption], Awaitable[int]]") -> NoReturn:
-    """Run a command's body under its signals and exit with its code; errors are printed and become exit codes."""
-    raise SystemExit(asyncio.run(_guarded(common, body)))
+def run_command(
+    common: Common, body: "Callable[[Interruption], Awaitable[int]]", *, is_service: bool = False
+) -> NoReturn:
+    """Run a command's body under its signals and exit with its code; errors are printed and become exit codes.
+
+    A service that was told to stop, and did, has done what it should: its code is 0.
+    """
+    code = asyncio.run(_guarded(common, body))
+    raise SystemExit(0 if is_service and code > _SIGNALLED else code)
 
 
 async def _guarded(common: Common, body: "Callable[[Interruption], Awaitable[int]]") -> int:

@@ -13,7 +13,7 @@ from archiver.app.config.problems import KeyPath, Problem, kind_of, problem_of, 
 from archiver.app.config.reader import Reader
 from archiver.app.config.schema import AccountTable, DeleteRemoteConfig, ScheduleConfig, SelectionConfig
 from archiver.model.account import Account, AccountName, Defaults, Selection
-from archiver.providers.registry import Registration
+from archiver.providers.registry import Options, Registration
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _COMMON: Final = frozenset(one.name for one in dataclasses.fields(AccountTable)) | {"provider"}
@@ -39,7 +39,7 @@ class AccountConfig:
     """
 
     account: Account
-    options: object
+    options: Options
     schedule: AccountSchedule
     delete_remote: DeleteRemoteConfig
     retention: timedelta | None
@@ -96,7 +96,7 @@ class AccountReader:
             return None
         return table
 
-    def _options(self, registration: Registration, raw: Mapping[str, object], path: KeyPath) -> object | None:
+    def _options(self, registration: Registration, raw: Mapping[str, object], path: KeyPath) -> Options | None:
         """The provider's own options; None when something was wrong with them."""
         known = {one.name for one in dataclasses.fields(registration.options)}
         unknown = [unknown_key((*path, key), known | _COMMON) for key in raw if key not in known | _COMMON]
@@ -106,7 +106,7 @@ class AccountReader:
         if len(self.reader.problems) > problem_count:
             return None
         try:
-            options: object = registration.options(**values)
+            options: Options = registration.options(**values)
         except ValueError as error:
             self.reader.problems.append(problem_of(error, path))
             return None

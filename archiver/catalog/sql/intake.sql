@@ -6,6 +6,19 @@ INSERT INTO accounts (name, provider, real_id) VALUES ($1, $2, $3) ON CONFLICT (
 -- Who an account is. $1 name.
 SELECT id, provider, real_id FROM accounts WHERE name = $1
 
+-- name: lock_account
+-- Let exclusive walks of an account begin one after the other. $1 account.
+SELECT id FROM accounts WHERE id = $1 FOR NO KEY UPDATE
+
+-- name: held_walk
+-- How long another walk over a listing is still held; null when none is. $1 account, $2 listing.
+SELECT max(lease_until) - now() FROM walks
+WHERE account_id = $1 AND listing = $2 AND kind IN ('full', 'incremental') AND ended_at IS NULL AND lease_until > now()
+
+-- name: tell_of_work
+-- Tell every listener that a walk found something to fetch. $1 walk, $2 channel.
+SELECT pg_notify($2, a.name) FROM walks w JOIN accounts a ON a.id = w.account_id WHERE w.id = $1
+
 -- name: stand
 -- What an incremental walk stands on: the newest watermark of the complete walks over a listing that began as early as
 -- it does, and the order that the last complete full one proved; null for what there is not.

@@ -3,21 +3,29 @@
 SELECT clock_timestamp()
 
 -- name: claim
--- Take what is due under new leases, the earliest-expiring first; a pass takes each once whether it is due or not.
--- $1 account's name, $2 limit, $3 lease, $4 start of the pass, $5 attempts per pass, $6 since, $7 until.
-WITH due AS (
+-- Take what is due under new leases, the earliest-expiring first, as far as the account has slots; a pass takes each
+-- once, whether it is due or not unless only what is due is asked for. $1 account's name, $2 limit, $3 lease, $4 start
+-- of the pass, $5 attempts per pass, $6 since, $7 until, $8 whether due only, $9 slots of the account (null: no bound).
+WITH free AS (
+    SELECT number FROM account_slots
+    WHERE account_id = (SELECT id FROM accounts WHERE name = $1) AND number <= $9::integer
+      AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY number
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), due AS (
     SELECT id, pass_at IS NULL OR pass_at < $4 AS is_first
     FROM recordings
     WHERE account_id = (SELECT id FROM accounts WHERE name = $1)
       AND (state IN ('pending', 'stored', 'damaged') OR recheck)
       AND (lease_until IS NULL OR lease_until <= now())
-      AND (pass_at IS NULL OR pass_at < $4
-           OR (pass_attempts < $5 AND reason IS DISTINCT FROM 'not_ready'
+      AND (pass_at IS NULL OR (pass_at < $4 AND NOT $8::boolean)
+           OR ((pass_at < $4 OR (pass_attempts < $5 AND reason IS DISTINCT FROM 'not_ready'))
                AND (next_attempt_at IS NULL OR next_attempt_at <= now())))
       AND (started_at IS NULL OR (($6::timestamptz IS NULL OR started_at >= $6)
                                   AND ($7::timestamptz IS NULL OR started_at <= $7)))
     ORDER BY expires_at, started_at, id
-    LIMIT $2
+    LIMIT CASE WHEN $9::integer IS NULL THEN $2 ELSE (SELECT count(*) FROM free) END
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE recordings r
@@ -26,16 +34,43 @@ WITH due AS (
         pass_attempts = CASE WHEN due.is_first THEN 0 ELSE r.pass_attempts END
     FROM due WHERE r.id = due.id
     RETURNING r.*
+), taken AS (
+    UPDATE account_slots slot SET lease_id = pair.lease_id, lease_until = pair.lease_until
+    FROM (SELECT number, lease_id, lease_until
+          FROM (SELECT number, row_number() OVER (ORDER BY number) AS place FROM free) AS seat
+          JOIN (SELECT lease_id, lease_until, row_number() OVER (ORDER BY id) AS place FROM claimed) AS guest
+          USING (place)) AS pair
+    WHERE slot.account_id = (SELECT id FROM accounts WHERE name = $1) AND slot.number = pair.number
 )
 SELECT * FROM claimed ORDER BY expires_at, started_at, id
 
+-- name: lay_slots
+-- Give an account its slots. $1 account's name, $2 how many.
+INSERT INTO account_slots (account_id, number)
+SELECT id, number FROM accounts CROSS JOIN generate_series(1, $2::integer) AS number WHERE name = $1
+ON CONFLICT DO NOTHING
+
+-- name: free_slots
+-- Free the slots of leases that have ended, in order. $1 leases.
+WITH held AS (
+    SELECT account_id, number FROM account_slots WHERE lease_id = ANY ($1::uuid[]) ORDER BY account_id, number FOR UPDATE
+)
+UPDATE account_slots slot SET lease_until = NULL FROM held
+WHERE slot.account_id = held.account_id AND slot.number = held.number
+
 -- name: renew
--- Hold leases for longer, in the order of their rows; answers those still held by us. $1 leases, $2 lease.
+-- Hold leases for longer, and their slots, in order; answers those still held by us. $1 leases, $2 lease.
 WITH held AS (
     SELECT id FROM recordings
     WHERE id = ANY (ARRAY(SELECT leased_row(lease) FROM unnest($1::uuid[]) AS lease))
       AND lease_id = ANY ($1) AND lease_until IS NOT NULL
     ORDER BY id FOR UPDATE
+), seats AS (
+    SELECT account_id, number FROM account_slots
+    WHERE lease_id = ANY ($1) AND lease_until IS NOT NULL ORDER BY account_id, number FOR UPDATE
+), seated AS (
+    UPDATE account_slots slot SET lease_until = now() + $2 FROM seats
+    WHERE slot.account_id = seats.account_id AND slot.number = seats.number
 )
 UPDATE recordings r SET lease_until = now() + $2 FROM held
 WHERE r.id = held.id AND r.id = ANY (ARRAY(SELECT leased_row(lease) FROM unnest($1::uuid[]) AS lease))
@@ -191,9 +226,11 @@ SELECT id, 'confirmed', jsonb_build_object('suspect', suspect) FROM settled ORDE
 UPDATE recordings SET lease_until = NULL, next_attempt_at = NULL WHERE id = ANY ($1) AND lease_until IS NOT NULL
 
 -- name: outlook
--- What is left to do. $1 account's name, $2 start of the pass, $3 attempts per pass, $4 since, $5 until.
+-- What is left to do. $1 account's name, $2 start of the pass, $3 attempts per pass, $4 since, $5 until, $6 whether
+-- only what is due counts.
 WITH work AS (
-    SELECT coalesce(lease_until > now(), false) AS is_leased, pass_at IS NULL OR pass_at < $2 AS is_first,
+    SELECT coalesce(lease_until > now(), false) AS is_leased,
+           pass_at IS NULL OR (pass_at < $2 AND NOT $6::boolean) AS is_first, $6 AND pass_at < $2 AS has_turn,
            pass_attempts < $3 AND reason IS DISTINCT FROM 'not_ready' AS has_attempts,
            next_attempt_at IS NULL OR next_attempt_at <= now() AS is_due,
            CASE WHEN next_attempt_at IS NOT NULL THEN greatest(next_attempt_at, now()) - now() END AS wait,
@@ -204,8 +241,8 @@ WITH work AS (
       AND (started_at IS NULL OR (($4::timestamptz IS NULL OR started_at >= $4)
                                   AND ($5::timestamptz IS NULL OR started_at <= $5)))
 )
-SELECT count(*) FILTER (WHERE NOT is_leased AND (is_first OR (has_attempts AND is_due))) AS claimable,
-       min(wait) FILTER (WHERE NOT is_leased AND NOT is_first AND has_attempts) AS retry_in,
+SELECT count(*) FILTER (WHERE NOT is_leased AND (is_first OR ((has_attempts OR has_turn) AND is_due))) AS claimable,
+       min(wait) FILTER (WHERE NOT is_leased AND NOT is_first AND (has_attempts OR has_turn)) AS retry_in,
        min(wait) FILTER (WHERE NOT is_leased) AS due_in,
        count(*) FILTER (WHERE is_leased) AS leased,
        count(*) FILTER (WHERE is_unarchived) AS left

@@ -58,6 +58,14 @@ class KazooOptions:
         if self.username is not None and (self.password is None or len(names) != 1):
             raise ValueError("username needs password, and exactly one of account_name, realm and phone_number")
 
+    @property
+    def credential(self) -> str:
+        """What names the credential, without a secret: all who use it share one rate."""
+        secret = self.api_key or self.auth_token
+        if secret is not None:
+            return secret.fingerprint
+        return f"{self.username} {self.account_name or self.realm or self.phone_number}"
+
 
 def login_of(options: KazooOptions) -> tuple[str, Mapping[str, str]]:
     """Where to log in, below the base URL, and with what. Source: 2600Hz docs, api_auth and user_auth."""

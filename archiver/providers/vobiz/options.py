@@ -16,6 +16,11 @@ class VobizOptions:
     auth_id: str
     auth_token: Secret
 
+    @property
+    def credential(self) -> str:
+        """What names the credential, without a secret: all who use it share one rate."""
+        return self.auth_id
+
 
 DEFAULTS: Final = Defaults(
     base_url="https://api.vobiz.ai/api/v1",

@@ -54,6 +54,13 @@ class VonageVbcOptions:
         if self.access_token is not None and not is_token(self.access_token.reveal()):
             raise ValueError("access_token is empty, or has characters that no token has")
 
+    @property
+    def credential(self) -> str:
+        """What names the credential, without a secret: all who use it share one rate."""
+        if self.access_token is not None:
+            return self.access_token.fingerprint
+        return f"{self.client_id} {self.username}"
+
 
 DEFAULTS: Final = Defaults(
     base_url="https://api.vonage.com/t/vbc.prod/call_recording",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from archiver.model.account import AccountName
 from archiver.model.listing import Window
-from archiver.model.outcome import Damaged, Failed, Released, Retry, Stored, Wait
+from archiver.model.outcome import Damaged, Failed, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, LeaseId, RecordingId, State
 from archiver.ports.catalog import Outlook
 from tests.builders import ACCOUNT, STARTED_AT, make_claim_request, make_listed, make_page, make_stored_object
@@ -169,6 +169,42 @@ class ClaimContract(CatalogSuite):
         assert not await claim(catalog, pass_started_at=started_at, max_attempts=2)
         await self.pass_time(catalog, MOMENT)
         assert (await claim_one(catalog, max_attempts=2)).attempts_in_pass == 0
+
+    async def test_a_pass_may_honour_what_is_not_due(self, catalog: Catalog) -> None:
+        """A pass that asks for what is due only leaves the others waiting, and takes them as soon as their time comes,
+        whatever attempts the pass before had used up; the outlook agrees."""
+        await record(catalog, make_listed())
+        await settle(catalog, Retry(await claim_one(catalog, due_only=True, max_attempts=1), "503", 2 * SHORT))
+        await self.pass_time(catalog, MOMENT)
+        started_at = await catalog.now()
+        later = {"pass_started_at": started_at, "due_only": True, "max_attempts": 1}
+        assert not await claim(catalog, **later)
+        outlook = await look_out(catalog, **later)
+        assert outlook.claimable == 0
+        assert outlook.retry_in is not None
+        await self.pass_time(catalog, 2 * SHORT)
+        assert (await look_out(catalog, **later)).claimable == 1
+        assert (await claim_one(catalog, **later)).attempts_in_pass == 0
+
+    async def test_slots_bound_what_is_claimed_at_once(self, catalog: Catalog) -> None:
+        """P2: no more recordings of an account are claimed at once than it has slots, however many claim; a slot is
+        free again when its claim was settled, not when it was only stored."""
+        await record(catalog, *make_rows(20))
+        claims = [one for each in await asyncio.gather(*(claim(catalog, slots=3) for _ in range(6))) for one in each]
+        assert len(claims) == 3
+        await settle(catalog, Stored(claims[0], make_stored_object()), Retry(claims[1], "503", HOUR))
+        assert len(await claim(catalog, slots=3)) == 1
+        await settle(catalog, Verified(claims[0], "read"))
+        assert len(await claim(catalog, slots=3)) == 1
+        assert not await claim(catalog, slots=3)
+
+    async def test_the_slots_of_the_dead_are_free(self, catalog: Catalog) -> None:
+        """P2, R5: a slot whose lease ran out is free; a renewed one is not."""
+        await record(catalog, *make_rows(4))
+        first, _ = await claim(catalog, slots=2, limit=2, lease=2 * SHORT)
+        await catalog.renew([first.lease], HOUR)
+        await self.pass_time(catalog, 2 * SHORT)
+        assert len(await claim(catalog, slots=2)) == 1
 
     async def test_waiting_uses_no_attempt(self, catalog: Catalog) -> None:
         """A recording that is not ready comes again with each pass, however often it was asked for (B5)."""

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from archiver.model.account import AccountName
-from archiver.model.errors import ConfigError
+from archiver.model.errors import ConfigError, Held
 from archiver.model.listing import Cursor, Listing, WalkKind, Window
 from archiver.model.outcome import Stored
 from archiver.model.recording import ListingName, State
@@ -74,6 +74,24 @@ class WalkContract(CatalogSuite):
         walk = await catalog.begin_walk(ask())
         assert walk.id != first.id
         assert (walk.is_resumed, walk.checkpoint) == (False, START)
+
+    async def test_an_exclusive_walk_waits_for_a_held_one(self, catalog: Catalog) -> None:
+        """An exclusive walk begins only when nobody holds another one over the listing, and says how long that may be;
+        bounded ones, and those over other listings, are in nobody's way."""
+        await catalog.begin_walk(ask(window=Window(since=STARTED_AT), kind=WalkKind.BOUNDED))
+        await catalog.begin_walk(ask(listing=Listing(ListingName("other"))))
+        held = await catalog.begin_walk(ask(is_exclusive=True))
+        with pytest.raises(Held) as raised:
+            await catalog.begin_walk(ask(is_exclusive=True, kind=WalkKind.INCREMENTAL))
+        assert timedelta(0) < raised.value.retry_after <= HOUR
+        await catalog.end_walk(held.id, None)
+        assert (await catalog.begin_walk(ask(is_exclusive=True))).id != held.id
+
+    async def test_an_exclusive_walk_outlives_the_dead(self, catalog: Catalog) -> None:
+        """R5: a walk whose lease ran out keeps no exclusive one from beginning."""
+        await catalog.begin_walk(ask(lease=SHORT))
+        await self.pass_time(catalog, SHORT)
+        await catalog.begin_walk(ask(is_exclusive=True))
 
     async def test_an_old_walk_begins_anew(self, catalog: Catalog) -> None:
         """An interrupted walk is not resumed when its last page is older than ``resume_within``."""

@@ -24,6 +24,10 @@ class AlphaOptions:
     key_file: Path | None = None
     is_legacy: bool = False
 
+    @property
+    def credential(self) -> str:
+        return self.user
+
     def __post_init__(self) -> None:
         if self.is_legacy and self.page:
             raise ValueError("page is unknown to a legacy installation")

@@ -1,0 +1,221 @@
+"""The duty of one account: what is done for it when its bells ring, and what is carried meanwhile.
+
+Every host has the same schedule, and each scheduled run is one host's: the one that began it in the catalog first. The
+others do nothing but take up what is due. A host that dies loses its run to the next one that looks.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from archiver.app.config.accounts import AccountConfig
+from archiver.app.daemon.vitals import AccountVitals
+from archiver.app.wiring import Archive, WiredAccount
+from archiver.jobs.fixity import Fixity, FixityTally, Selection
+from archiver.model.errors import ArchiverError, CatalogError, StorageError
+from archiver.model.listing import WalkKind
+from archiver.pipeline.registrar import Registrar
+from archiver.pipeline.standing import StandingWork
+from archiver.pipeline.tally import Tally
+from archiver.ports.coordination import RunKind, RunLease
+
+log = structlog.get_logger()
+
+_READERS: Final = 4
+_ORDER: Final = (RunKind.FULL_WALK, RunKind.WALK, RunKind.VERIFY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What duties of all accounts share. ``on_walked`` is called after every scheduled walk of this process."""
+
+    archive: Archive
+    registrar: Registrar
+    jitter: timedelta
+    fixity_interval: timedelta
+    is_worker: bool
+    on_walked: Callable[[], None] | None
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountDuty:
+    """One account's part of the daemon; run it once. ``tally`` counts what this process did for it since it began."""
+
+    config: AccountConfig
+    wired: WiredAccount
+    terms: Terms
+    vitals: AccountVitals
+    tally: Tally
+    _work: StandingWork | None = None
+    _rung: dict[RunKind, datetime] = field(default_factory=dict)
+    _elsewhere: dict[RunKind, datetime] = field(default_factory=dict)
+    _trouble: ArchiverError | None = None
+    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _known: asyncio.Event = field(default_factory=asyncio.Event)
+    _fixity: Fixity | None = None
+    _walking: "asyncio.Task[None] | None" = None
+    _is_draining: bool = False
+
+    def ring(self, kind: RunKind, fire_at: datetime) -> None:
+        """A run is due. What was due before and has not begun is made up for by this one."""
+        if kind in self._rung:
+            self.vitals.missed_runs += 1
+        self._rung[kind] = fire_at
+        self._bell.set()
+
+    def wake(self) -> None:
+        """There may be something to carry: another host found it."""
+        if self._work is not None:
+            self._work.ring()
+
+    def drain(self) -> None:
+        """Finish the downloads that run, start nothing more; a walk is given back to be resumed."""
+        self._is_draining = True
+        self._bell.set()
+        self._known.set()
+        if self._work is not None:
+            self._work.drain()
+        if self._fixity is not None:
+            self._fixity.drain()
+        if self._walking is not None:
+            self._walking.cancel()
+
+    async def run(self) -> None:
+        """Do the account's duty until it is drained; trouble with the account is kept in its vitals.
+
+        Raises: CatalogError, StorageError (in an ExceptionGroup) when either cannot be used any more.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._carry())
+            self._walking = group.create_task(self._attend())
+
+    async def _carry(self) -> None:
+        await self._known.wait()
+        if self._work is not None:
+            await self._work.carry()
+
+    async def _attend(self) -> None:
+        """Answer the bells, one after the other. The first incremental walk does not wait for one."""
+        self.ring(RunKind.WALK, datetime.now(UTC))
+        delay = timedelta(0)
+        while True:
+            if await self._is_rung():
+                await asyncio.sleep(random.uniform(0, delay.total_seconds()))  # noqa: S311  spreads load, no secret
+                delay = self.terms.jitter
+                await self._begin_pass()
+            rung, self._rung = self._rung, {}
+            self._bell.clear()
+            for kind in (kind for kind in _ORDER if kind in rung):
+                await self._answer(kind, rung[kind])
+
+    async def _is_rung(self) -> bool:
+        """Wait for a bell; False when only a run of another host is to be looked at again, which may have died."""
+        again = self.terms.archive.lease.total_seconds() if self._elsewhere else None
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), again)
+        is_rung = bool(self._rung)
+        self._rung = {**self._elsewhere, **self._rung}
+        self._elsewhere = {}
+        return is_rung
+
+    async def _begin_pass(self) -> None:
+        """Take up what waits; what kept the pass before from being carried counts against the account."""
+        try:
+            work = await self._admitted()
+        except CatalogError:
+            raise
+        except ArchiverError as error:
+            self._judge(error)
+            return
+        self._trouble = work.trouble
+        await work.begin_pass()
+        self._known.set()
+
+    async def _answer(self, kind: RunKind, fire_at: datetime) -> None:
+        if self._work is None or self.terms.is_worker:
+            return
+        archive, is_walk = self.terms.archive, kind is not RunKind.VERIFY
+        lease = await archive.policy.outlast(archive.catalog.begin_run, self.wired.name, kind, fire_at, archive.lease)
+        if lease is None:
+            self._elsewhere[kind] = fire_at
+            return
+        async with self._held(lease):
+            try:
+                await (self._walk(self._work, kind) if is_walk else self._verify())
+            except (CatalogError, StorageError):
+                raise
+            except Exception as error:
+                log.exception("account_broke_us", account=self.wired.name)
+                self._judge(ArchiverError(f"internal error: {type(error).__name__}: {error}"))
+        await archive.policy.outlast(archive.catalog.end_run, lease)
+        if self.terms.on_walked is not None:
+            self.terms.on_walked()
+
+    async def _walk(self, work: StandingWork, kind: RunKind) -> None:
+        done = await work.walk(WalkKind.FULL if kind is RunKind.FULL_WALK else WalkKind.INCREMENTAL)
+        self._judge(done.error or self._trouble)
+
+    def _judge(self, error: ArchiverError | None) -> None:
+        if error is None:
+            if self.vitals.trouble is not None:
+                log.info("account_recovered", account=self.wired.name)
+            self.vitals.recover()
+            return
+        self.vitals.fail(error, datetime.now(UTC))
+        log.error("account_failed", account=self.wired.name, code=error.code, error=str(error), fix=error.fix)
+
+    async def _admitted(self) -> StandingWork:
+        """The account's standing work, once the provider has said who it is.
+
+        Raises: what the provider answers; ConfigError when the account's name stood for another one before.
+        """
+        if self._work is None:
+            archive = self.terms.archive
+            real_id = await archive.policy.persist(self.wired.provider.identify)
+            await archive.policy.outlast(archive.catalog.enrol, self.wired.name, self.wired.account.provider, real_id)
+            means = archive.means(self.wired, real_id, self.terms.registrar, self.tally)
+            self._work = StandingWork(means)
+            if self._is_draining:
+                self._work.drain()
+        return self._work
+
+    async def _verify(self) -> None:
+        """Read back what was not read for the fixity interval."""
+        archive = self.terms.archive
+        tally = FixityTally()
+        self._fixity = Fixity(
+            custody=archive.catalog,
+            work=archive.catalog,
+            storage=archive.storage,
+            policy=archive.policy,
+            lease=archive.lease,
+            concurrency=_READERS,
+            tally=tally,
+        )
+        now = await archive.policy.outlast(archive.catalog.now)
+        await self._fixity.run([Selection(account=self.wired.name, not_since=now - self.terms.fixity_interval)])
+        self._fixity = None
+        log.info("verify_ended", account=self.wired.name, checked=tally.checked, ok=tally.ok, size_bytes=tally.bytes)
+        self.wake()
+
+    @asynccontextmanager
+    async def _held(self, lease: RunLease) -> AsyncIterator[None]:
+        archive = self.terms.archive
+
+        async def hold() -> None:
+            while True:
+                await asyncio.sleep(archive.lease.total_seconds() / 3)
+                await archive.policy.outlast(archive.catalog.renew_run, lease, archive.lease)
+
+        keeper = asyncio.create_task(hold())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)

@@ -1,0 +1,74 @@
+"""Looks: now and then, and after every walk, the daemon looks at what the catalog says over all processes.
+
+So it learns who has recovered (another host may have walked the account), whether catalog and storage answer, and what
+its operators are to be told.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from archiver.app.daemon.vitals import AccountVitals, Vitals
+from archiver.app.wiring import Archive
+from archiver.model.errors import CatalogError, StorageError
+from archiver.ports.catalog import AccountStatus
+
+log = structlog.get_logger()
+
+LOOK_EVERY: Final = timedelta(seconds=30)
+
+
+class Looks:
+    """Keeps ``vitals`` true."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+        self._soon = asyncio.Event()
+
+    def soon(self) -> None:
+        """A walk has ended: look at once."""
+        self._soon.set()
+
+    async def run(self, archive: Archive) -> None:
+        """Look again and again; a catalog or a storage that does not answer is noted, and asked again."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._soon.wait(), LOOK_EVERY.total_seconds())
+            is_cycle = self._soon.is_set()
+            self._soon.clear()
+            await self._look(archive, is_cycle=is_cycle)
+
+    async def _look(self, archive: Archive, *, is_cycle: bool) -> None:
+        try:
+            statuses = await archive.catalog.status()
+        except CatalogError as error:
+            self._vitals.catalog_trouble = str(error)
+            return
+        self._vitals.catalog_trouble = self._vitals.storage_trouble = None
+        try:
+            await archive.storage.admit()
+        except StorageError as error:
+            self._vitals.storage_trouble = str(error)
+        _find_recovered(self._vitals, statuses)
+
+
+def _find_recovered(vitals: Vitals, statuses: Sequence[AccountStatus]) -> None:
+    """An account is well again when all its listings were read to the end since its trouble began, by whomever."""
+    for status in statuses:
+        account = vitals.accounts.get(status.account)
+        if account is not None and _is_well(account, status):
+            log.info("account_recovered", account=account.name)
+            account.recover()
+
+
+def _is_well(account: AccountVitals, status: AccountStatus) -> bool:
+    since, walks = account.trouble_since, status.walks.values()
+    return (
+        since is not None
+        and bool(walks)
+        and all(walk.last_complete_at is not None and walk.last_complete_at > since for walk in walks)
+    )
