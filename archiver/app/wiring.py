@@ -20,7 +20,7 @@ from archiver.model.account import Account, AccountName
 from archiver.model.errors import ConfigError
 from archiver.model.objects import KeyTemplate
 from archiver.net.http import Bounds, HttpClient
-from archiver.net.pacing import AccountPacer, budget_of, shared_pacer
+from archiver.net.pacing import AccountPacer, ToldPacer, budget_of, shared_pacer
 from archiver.pipeline.bandwidth import Bandwidth
 from archiver.pipeline.flow import Flow
 from archiver.pipeline.passes import Means
@@ -31,6 +31,7 @@ from archiver.pipeline.tally import Tally
 from archiver.pipeline.workers import Slots
 from archiver.ports.catalog import View
 from archiver.ports.coordination import Budgets
+from archiver.ports.metering import Meter
 from archiver.ports.pacing import Pacer
 from archiver.ports.provider import Provider
 from archiver.ports.storage import Storage
@@ -39,6 +40,15 @@ from archiver.storage.registry import StorageOptions, open_storage
 from archiver.storage.s3.options import S3Options
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What accounts share with others: the rate ``budgets`` of all processes (None: this process has its own rate), and
+    the ``meter`` that is told of every request."""
+
+    budgets: Budgets | None = None
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +205,12 @@ def open_store(config: Config) -> AbstractAsyncContextManager[Storage]:
 
 @asynccontextmanager
 async def open_accounts(
-    config: Config, names: Collection[str], budgets: Budgets | None = None
+    config: Config, names: Collection[str], shared: Shared = Shared()
 ) -> AsyncIterator[list[WiredAccount]]:
     """The adapters of the chosen accounts, all enabled ones when none is named. Nothing is requested yet."""
     async with AsyncExitStack() as stack:
         chosen = choose(config, names)
-        yield [await stack.enter_async_context(open_account(config, one, budgets)) for one in chosen]
+        yield [await stack.enter_async_context(open_account(config, one, shared)) for one in chosen]
 
 
 def choose(config: Config, names: Collection[str]) -> list[AccountConfig]:
@@ -250,10 +260,8 @@ def retry_policy(config: Config) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def open_account(
-    config: Config, chosen: AccountConfig, budgets: Budgets | None = None
-) -> AsyncIterator[WiredAccount]:
-    """The adapter of one account. Its rate is one for all processes that share ``budgets``, else this process's own."""
+async def open_account(config: Config, chosen: AccountConfig, shared: Shared = Shared()) -> AsyncIterator[WiredAccount]:
+    """The adapter of one account."""
     account, transfer = chosen.account, config.transfer
     bounds = Bounds(
         connect_timeout=transfer.connect_timeout,
@@ -263,10 +271,13 @@ async def open_account(
     async with AsyncExitStack() as stack:
         own = AccountPacer(account.rate_limit, account.burst)
         pacer: Pacer = own
-        if budgets is not None:
+        if shared.budgets is not None:
             budget = budget_of(_credential(chosen), account.rate_limit, account.burst)
-            pacer = await stack.enter_async_context(shared_pacer(budgets, budget, own))
-        client = await stack.enter_async_context(HttpClient(account, pacer, bounds))
+            pacer = await stack.enter_async_context(shared_pacer(shared.budgets, budget, own))
+        if shared.meter is not None:
+            pacer = ToldPacer(pacer, shared.meter.silenced)
+        trace = shared.meter.requested if shared.meter is not None else None
+        client = await stack.enter_async_context(HttpClient(account, pacer, bounds, trace))
         provider = PROVIDERS[account.provider].build(account, chosen.options, client)
         yield WiredAccount(account=account, provider=provider)
 

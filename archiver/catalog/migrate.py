@@ -117,7 +117,7 @@ async def _migrate_lent(connection: Connection, known: Sequence[Migration]) -> S
         for migration in missing:
             if not migration.has_transaction:
                 raise CatalogError(
-                    f"{migration.name} cannot be applied through a pooler, which lends a session for a transaction only",
+                    f"{migration.name} cannot be applied through a pooler that lends a session for a transaction only",
                     fix="run `archiver migrate` with a catalog.dsn that names the server itself",
                 )
             await _apply(connection, migration)

@@ -108,7 +108,7 @@ async def is_own(connection: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The pool, and the one place where its errors become ours. ``is_lent`` is said of its connections by ``is_own``."""
+    """The pool, and the one place where its errors become ours. ``is_lent``: for a transaction only."""
 
     pool: "asyncpg.Pool[asyncpg.Record]"
     answer_within: timedelta
@@ -182,7 +182,7 @@ class Sessions:
 
 @asynccontextmanager
 async def open_sessions(dsn: str, pool_size: int, answer_within: timedelta) -> AsyncIterator[Sessions]:
-    """A pool of at most ``pool_size`` connections; one is opened before, to see that it can be, and whose sessions it has.
+    """A pool of at most ``pool_size`` connections. One is opened before, to see that it can be, and whose it would be.
 
     Raises: CatalogUnavailable, CatalogError; ConfigError (key ``catalog.dsn``) for a DSN that cannot be read.
     """

@@ -7,14 +7,24 @@ from datetime import timedelta
 from archiver.catalog.coordination import PostgresBudgets, PostgresRuns
 from archiver.catalog.custody import PostgresCustody
 from archiver.catalog.intake import PostgresIntake
+from archiver.catalog.notices import PostgresNoticeBoard
 from archiver.catalog.pool import ANSWER_WITHIN, Sessions, open_sessions
+from archiver.catalog.statistics import PostgresStatistics
 from archiver.catalog.view import PostgresView
 from archiver.catalog.work import PostgresWork
 
 
-class Catalog(PostgresIntake, PostgresWork, PostgresCustody, PostgresView, PostgresBudgets, PostgresRuns):
-    """``Intake``, ``Work``, ``Custody``, ``View``, ``Budgets`` and ``Runs`` in one object, for those who need more than
-    one of them."""
+class Catalog(
+    PostgresIntake,
+    PostgresWork,
+    PostgresCustody,
+    PostgresView,
+    PostgresStatistics,
+    PostgresBudgets,
+    PostgresRuns,
+    PostgresNoticeBoard,
+):
+    """All ports of the catalog in one object, for those who need more than one of them."""
 
     def __init__(self, sessions: Sessions) -> None:
         PostgresIntake.__init__(self, sessions)

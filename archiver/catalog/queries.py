@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Final
 
 _NAME: Final = re.compile(r"^-- name: ([a-z_]+)$", re.MULTILINE)
-FILES: Final = ("intake", "work", "view", "custody", "coordination", "upkeep")
+FILES: Final = ("intake", "work", "view", "custody", "coordination", "statistics", "notices", "upkeep")
 
 
 def load(file: str) -> Mapping[str, str]:

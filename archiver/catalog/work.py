@@ -41,7 +41,6 @@ class PostgresWork:
         """Take due recordings under new leases, the earliest-expiring first."""
         if request.slots is not None and self._slots.get(request.account, 0) < request.slots:
             await self._sessions.fetch(_SQL["lay_slots"], request.account, request.slots)
-            self._slots[request.account] = request.slots
         rows = await self._sessions.fetch(
             _SQL["claim"],
             request.account,
@@ -54,6 +53,8 @@ class PostgresWork:
             request.due_only,
             request.slots,
         )
+        if rows and request.slots is not None:
+            self._slots[request.account] = max(request.slots, self._slots.get(request.account, 0))
         return [to_claim(row) for row in rows]
 
     async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
@@ -69,12 +70,12 @@ class PostgresWork:
     async def settle(self, outcomes: Sequence[Outcome]) -> frozenset[LeaseId]:
         """Write what became of claims, in one transaction; answers the leases that were lost."""
         leases = [outcome.claim.lease for outcome in outcomes]
+        over = [outcome.claim.lease for outcome in outcomes if not isinstance(outcome, Stored)]
         async with self._sessions.transaction() as connection:
+            await connection.execute(_SQL["free_slots"], over)
             rows = await connection.fetch(_SQL["lock_claims"], leases)
             ours = {row["lease_id"] for row in rows}
             await _write(connection, [outcome for outcome in outcomes if outcome.claim.lease in ours])
-            over = [outcome.claim.lease for outcome in outcomes if not isinstance(outcome, Stored)]
-            await connection.execute(_SQL["free_slots"], over)
         await self._fold_after(len(outcomes))
         return frozenset(leases) - ours
 

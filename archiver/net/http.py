@@ -44,7 +44,8 @@ _MAX_ERROR_BYTES: Final = 64 * 2**10
 _ERROR_BODY_SECONDS: Final = 10
 _STRANGERS_SILENCE: Final = timedelta(minutes=1)
 """A host that is none of the account's may slow it down, but not silence it for hours: the wait it asks for is cut."""
-_USER_AGENT: Final = f"recording-archiver/{version('recording-archiver')}"
+USER_AGENT: Final = f"recording-archiver/{version('recording-archiver')}"
+"""How we introduce ourselves, everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +298,7 @@ class HttpClient:
             connector=aiohttp.TCPConnector(limit=0, ssl=self._tls, socket_factory=socket_factory),
             cookie_jar=aiohttp.DummyCookieJar(),
             middlewares=(_send_once,),
-            headers={"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=idle),
             trust_env=False,
         )

@@ -6,8 +6,8 @@ a tenth of them would be refused, so turns are given out 1 % below it (tried at 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -16,14 +16,19 @@ import structlog
 from archiver.model.errors import CatalogError
 from archiver.model.units import Rate
 from archiver.ports.coordination import Budget, Budgets
+from archiver.ports.pacing import Pacer
 
 log = structlog.get_logger()
 
 _SHARE_USED: Final = 0.99
 _AT_ONCE: Final = timedelta(milliseconds=50)
-"""Shares of so much time are taken from a common budget at once, and used up within it or lost: what comes faster than
-this would else be bound by the way to the catalog."""
+"""Shares of so much time are taken from a common budget at once: what comes faster than this would else be bound by the
+way to the catalog."""
+_KEPT_FOR: Final = timedelta(milliseconds=200)
+"""Those that were not used so long after they could be are lost: late ones would come beside those of others."""
+_ALONE_FOR: Final = timedelta(seconds=5)
 _TELL_WITHIN: Final = timedelta(seconds=2)
+_TELL_AGAIN: Final = timedelta(seconds=1)
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(seconds=60)
 
@@ -132,56 +137,117 @@ class SharedPacer:
         self._clock = clock
         self._queue = asyncio.Lock()
         self._in_hand = 0.0
-        self._in_hand_until = float("-inf")
+        self._usable_at = self._lost_at = float("-inf")
+        self._freezes = 0
+        self._alone_until: float | None = None
         self._telling: set[asyncio.Task[None]] = set()
 
     async def turn(self, cost: float = 1.0) -> None:
         """Wait until a request of this cost may go out, and take its share."""
         async with self._queue:
-            with suppress(CatalogError):
-                await self._take(cost)
-            asked_at = self._clock()
-            await self._own.turn(cost)
-            with suppress(CatalogError):
-                # What comes while we wait for our own turn is seen here; nothing can come where we did not wait
-                while self._clock() - asked_at > _AT_ONCE.total_seconds():
-                    asked_at = self._clock()
-                    if silence := await self._budgets.silent_for(self._budget):
-                        await self._sleep(silence.total_seconds())
+            is_out = False
+            while not is_out:
+                freezes = self._freezes
+                await self._asked(self._take(cost))
+                asked_at = self._clock()
+                await self._own.turn(cost)
+                # Nothing can have come where we did not wait; a share from before a silence is worth nothing after it
+                is_out = freezes == self._freezes and (
+                    self._clock() - asked_at <= _AT_ONCE.total_seconds() or not await self._asked(self._is_silent())
+                )
 
-    async def _take(self, cost: float) -> None:
-        """Take shares of the common budget, anew after each silence that somebody else was asked for meanwhile."""
-        if cost <= self._in_hand and self._clock() < self._in_hand_until:
-            self._in_hand -= cost
-            return
+    async def _asked(self, answer: Coroutine[object, object, bool]) -> bool:
+        """What the catalog answers; False without one. While it is away it is asked now and then only."""
+        if self._alone_until is not None and self._clock() < self._alone_until:
+            answer.close()
+            return False
+        try:
+            is_so = await answer
+        except CatalogError as error:
+            if self._alone_until is None:
+                log.warning("rate_not_shared", credential=self._budget.credential, error=str(error))
+            self._alone_until = self._clock() + _ALONE_FOR.total_seconds()
+            return False
+        if self._alone_until is not None:
+            log.info("rate_shared_again", credential=self._budget.credential)
+            self._alone_until = None
+        return is_so
+
+    async def _is_silent(self) -> bool:
+        return await self._budgets.silent_for(self._budget) > timedelta(0)
+
+    async def _take(self, cost: float) -> bool:
+        """Take shares of the common budget, anew after a silence that somebody else was asked for meanwhile.
+
+        Who gives up waiting leaves them to the next one.
+        """
+        if self._in_hand < cost or self._clock() >= self._lost_at:
+            await self._reserve(cost)
+        while (wait := self._usable_at - self._clock()) > 0:
+            await self._sleep(wait)
+            if self._in_hand < cost or await self._is_silent():
+                await self._reserve(cost)
+        self._in_hand -= cost
+        return True
+
+    async def _reserve(self, cost: float) -> None:
         shares = max(cost, float(_AT_ONCE // self._budget.interval))
-        while True:
-            wait = await self._budgets.reserve(self._budget, shares)
-            if not wait:
-                break
-            await self._sleep(wait.total_seconds())
-            if not await self._budgets.silent_for(self._budget):
-                break
-        self._in_hand, self._in_hand_until = shares - cost, self._clock() + _AT_ONCE.total_seconds()
+        wait = await self._budgets.reserve(self._budget, shares)
+        self._in_hand, self._usable_at = shares, self._clock() + wait.total_seconds()
+        self._lost_at = self._usable_at + _KEPT_FOR.total_seconds()
 
     def freeze(self, duration: timedelta) -> None:
         """Be silent for this long from now on, and tell all the others."""
         self._own.freeze(duration)
-        self._in_hand = 0.0
-        task = asyncio.create_task(self._tell(duration))
+        self._in_hand, self._freezes = 0.0, self._freezes + 1
+        task = asyncio.create_task(self._tell(self._clock() + duration.total_seconds()))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def _tell(self, duration: timedelta) -> None:
-        try:
-            await self._budgets.silence(self._budget, duration)
-        except CatalogError as error:
-            log.warning("silence_not_told", seconds=duration.total_seconds(), error=str(error))
+    async def _tell(self, until: float) -> None:
+        """Tell the others, for as long as it is of use to them."""
+        is_said = False
+        while (rest := until - self._clock()) > 0:
+            try:
+                await self._budgets.silence(self._budget, timedelta(seconds=rest))
+            except CatalogError as error:
+                if not is_said:
+                    log.warning("silence_not_told", credential=self._budget.credential, seconds=rest, error=str(error))
+                is_said = True
+                await self._sleep(min(rest, _TELL_AGAIN.total_seconds()))
+            else:
+                return
 
     async def told(self) -> None:
-        """Return when every silence has been told to the others."""
+        """Return when every silence has been told to the others, or could not be for two seconds."""
         if self._telling:
             await asyncio.wait(self._telling, timeout=_TELL_WITHIN.total_seconds())
+        for task in (left := set(self._telling)):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+
+class ToldPacer:
+    """A ``Pacer`` that tells of its silences: each by the seconds that it adds to those before it."""
+
+    def __init__(self, pacer: Pacer, on_silence: Callable[[float], None], clock: Callable[[], float] = time.monotonic):
+        self._pacer = pacer
+        self._on_silence = on_silence
+        self._clock = clock
+        self._silent_until = float("-inf")
+
+    async def turn(self, cost: float = 1.0) -> None:
+        """Wait until a request of this cost may go out, and take its share."""
+        await self._pacer.turn(cost)
+
+    def freeze(self, duration: timedelta) -> None:
+        """Be silent for this long from now on."""
+        self._pacer.freeze(duration)
+        now = self._clock()
+        until = now + duration.total_seconds()
+        if until > self._silent_until:
+            self._on_silence(until - max(now, self._silent_until))
+            self._silent_until = until
 
 
 def budget_of(credential: str, rate: Rate, burst: float) -> Budget:

@@ -13,6 +13,7 @@ once more: sound bytes replace it, and otherwise it is settled as confirmed.
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ from archiver.model.errors import (
     Transient,
 )
 from archiver.model.objects import Digest, StoredObject
-from archiver.model.outcome import Confirmed, Failed, Outcome, Released, Retry, Stored, Verified, Wait
+from archiver.model.outcome import Confirmed, Damaged, Failed, Outcome, Released, Retry, Stored, Verified, Wait
 from archiver.model.recording import Claim, State
 from archiver.pipeline.accept import accept
 from archiver.pipeline.bandwidth import Bandwidth
@@ -89,7 +90,7 @@ class Flow:
 
     async def _fetch(self, claim: Claim) -> StoredObject | None:
         """Bring the recording into storage; None when that only confirmed what is kept already."""
-        spool = Spool(self.shelf.storage.spool, claim.lease)
+        spool, began_at = Spool(self.shelf.storage.spool, claim.lease), time.monotonic()
         try:
             got = await download(self.provider, claim, spool, self.bandwidth)
             accepted = await accept(got.body, claim.listed, got.declared_bytes, self.provider.capabilities.claims)
@@ -104,8 +105,7 @@ class Flow:
                 await spool.discard()
             raise
         await self.registrar.settle(Stored(claim, kept, verdict.suspect))
-        self.tally.stored += 1
-        self.tally.bytes += kept.size_bytes
+        self.tally.count_stored(kept.size_bytes, time.monotonic() - began_at)
         if verdict.suspect is not None and claim.suspect is None:
             self.tally.suspect += 1
             log.warning("recording_suspect", **self._names(claim), reason=verdict.suspect)
@@ -129,6 +129,7 @@ class Flow:
     async def _verify(self, claim: Claim, kept: StoredObject) -> None:
         outcome = await verify(self.shelf.storage, claim, kept, self.policy)
         await self.registrar.settle(outcome)
+        self.tally.count_read(_read(outcome))
         if isinstance(outcome, Verified):
             self.tally.verified += claim.state is not State.STORED
             log.info("recording_verified", **self._names(claim), size_bytes=kept.size_bytes, key=kept.key)
@@ -171,9 +172,15 @@ class Flow:
             await self.registrar.settle(Released(claim))
 
     def _report(self, claim: Claim, error: ArchiverError) -> None:
-        self.tally.refused += 1
-        self.tally.note(error)
+        self.tally.count_refused(error)
         log.warning("recording_not_archived", **self._names(claim), code=error.code, error=str(error))
 
     def _names(self, claim: Claim) -> dict[str, str]:
         return {"account": self.shelf.account.name, "recording_id": claim.listed.recording_id}
+
+
+def _read(outcome: Verified | Damaged) -> str:
+    """What reading a copy back came to, in a word."""
+    if isinstance(outcome, Verified):
+        return "ok"
+    return "missing" if outcome.is_missing else "damaged"

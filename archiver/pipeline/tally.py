@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from archiver.model.errors import ArchiverError
 from archiver.model.listing import WalkReport
 from archiver.model.recording import ListingName
+from archiver.ports.metering import Meter
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class Tally:
     sizes of the published ones; ``suspect`` counts the published ones whose bytes may not be the call. ``refused``
     counts attempts that ended in an error. ``trouble`` is what stopped the account as a whole, ``last_error`` the
     latest of any kind, and ``last_fix`` what helps against that. ``backlog`` is what the catalog had left to do before
-    the run, None while that is not known.
+    the run, None while that is not known. ``meter`` is told as well, where there is one.
     """
 
     reached: dict[ListingName, Reached] = field(default_factory=dict)
@@ -41,6 +42,32 @@ class Tally:
     trouble: ArchiverError | None = None
     last_error: str | None = None
     last_fix: str | None = None
+    meter: Meter | None = None
+
+    def count_walk(self, report: WalkReport) -> None:
+        """A walk has ended."""
+        self.walks.append(report)
+        if self.meter is not None:
+            self.meter.listed(report.listed)
+
+    def count_stored(self, size_bytes: int, seconds: float) -> None:
+        """A recording was published, so many seconds after it was claimed."""
+        self.stored += 1
+        self.bytes += size_bytes
+        if self.meter is not None:
+            self.meter.stored(size_bytes, seconds)
+
+    def count_read(self, outcome: str) -> None:
+        """A copy was read back: ``ok``, ``damaged`` or ``missing``."""
+        if self.meter is not None:
+            self.meter.verified(outcome)
+
+    def count_refused(self, error: ArchiverError) -> None:
+        """An attempt ended in an error."""
+        self.refused += 1
+        self.note(error)
+        if self.meter is not None:
+            self.meter.missed(error.code)
 
     @property
     def left(self) -> int | None:

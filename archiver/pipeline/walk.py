@@ -234,7 +234,7 @@ class Walker:
 
     async def _end(self, walk: Walk, ending: "_Ending") -> WalkReport:
         report = await self.policy.outlast(self.intake.end_walk, walk.id, ending.doubt, ending.order)
-        self.tally.walks.append(report)
+        self.tally.count_walk(report)
         log.info(
             "walk_ended",
             account=self.account.name,

@@ -154,6 +154,7 @@ class FakeCatalog:
     def _take(self, row: Row, request: ClaimRequest) -> Claim:
         if row.has_turn(request):
             row.pass_started_at, row.attempts_in_pass = request.pass_started_at, 0
+        row.slots = request.slots
         return self._hold(row, request.lease)
 
     def _hold(self, row: Row, for_: timedelta) -> Claim:
@@ -199,10 +200,20 @@ class FakeCatalog:
         return sum(row.reopen(now, is_named=rows is not None) for row in chosen)
 
     async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
-        ours = frozenset(held for held in leases if held in self._leases and self._leases[held].lease == held)
-        for held in ours:
-            self._leases[held].leased_until = self.clock.now() + lease
-        return ours
+        ours = set[LeaseId]()
+        for held in leases:
+            row = self._leases.get(held)
+            if row is not None and row.lease == held and self._has_slot(row):
+                row.leased_until = self.clock.now() + lease
+                ours.add(held)
+        return frozenset(ours)
+
+    def _has_slot(self, row: Row) -> bool:
+        """Whether it has the slot that it was claimed with, or may have it again."""
+        now = self.clock.now()
+        if row.slots is None or row.is_leased(now):
+            return True
+        return sum(other.is_leased(now) for other in self._of(row.account)) < row.slots
 
     async def living(self, leases: Collection[LeaseId]) -> frozenset[LeaseId]:
         now = self.clock.now()

@@ -107,7 +107,7 @@ async def run_backfill(
     from archiver.app.cli.progress import backfill_progress
     from archiver.app.dry_run import rehearse
     from archiver.app.logs import configure
-    from archiver.app.wiring import choose, open_accounts, open_archive
+    from archiver.app.wiring import Shared, choose, open_accounts, open_archive
     from archiver.pipeline.tally import Tally
 
     level = common.log_level or "warning"  # beside a moving line, a line per recording would only be in the way
@@ -118,6 +118,8 @@ async def run_backfill(
         if chosen.is_dry_run:  # it leaves no trace in the catalog, so its pace is its own
             async with open_accounts(config, chosen.accounts) as accounts:
                 return await rehearse(config, accounts, scope.window, tallies)
-        async with open_archive(config) as archive, open_accounts(config, chosen.accounts, archive.catalog) as accounts:
-            run = Backfill(archive=archive, accounts=accounts, scope=scope, tallies=tallies)
-            return await run.run(interruption)
+        async with open_archive(config) as archive:
+            shared = Shared(budgets=archive.catalog)
+            async with open_accounts(config, chosen.accounts, shared) as accounts:
+                run = Backfill(archive=archive, accounts=accounts, scope=scope, tallies=tallies)
+                return await run.run(interruption)

@@ -23,7 +23,7 @@ def status(common: Common, ready: bool) -> None:
 
     async def body(interruption: Interruption) -> int:
         from archiver.app.cli.show import show_status, status_json
-        from archiver.app.readiness import is_ready
+        from archiver.app.ops.readiness import freshness
         from archiver.app.wiring import open_catalog
 
         config = load_config(common)
@@ -32,7 +32,10 @@ def status(common: Common, ready: bool) -> None:
             enabled = {one.account.name for one in config.accounts if one.account.enabled}
             active = [status for status in accounts if status.account in enabled]
             if ready:
-                return 0 if is_ready(active, config.ops, await catalog.now()) else 1
+                now = await catalog.now()
+                is_walked = len(active) == len(enabled) and all(status.walks for status in active)
+                is_fresh = not any(list(freshness(status, config.ops, now)) for status in active)
+                return 0 if active and is_walked and is_fresh else 1
             configured = {account.account.name for account in config.accounts}
             if common.as_json:
                 status_json(accounts)

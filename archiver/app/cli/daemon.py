@@ -25,8 +25,8 @@ def run(common: Common) -> None:
     """
 
     async def body(interruption: Interruption) -> int:
-        from archiver.app.daemon.daemon import serve, serve_worker
         from archiver.app.daemon.processes import WORKER
+        from archiver.app.daemon.service import serve, serve_worker
 
         def reread() -> "Config":
             from archiver.app.config.load import load

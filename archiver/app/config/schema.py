@@ -192,10 +192,19 @@ class OpsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)
 class NotifyConfig:
-    """Whom to tell. Both URLs may hold secrets: ``webhook`` gets events, ``heartbeat`` a sign of life."""
+    """Whom to tell. Both URLs may hold secrets: ``webhook`` gets notices, ``heartbeat`` a sign of life after each good
+    cycle. ``secret`` signs notices; an account is told of after ``failing_intervals`` scheduled walks that failed."""
 
     webhook: Hook | None = None
     heartbeat: Hook | None = None
+    secret: SecretText | None = None
+    failing_intervals: Count = 2
+
+    @model_validator(mode="after")
+    def _sign_something(self) -> Self:
+        if self.secret is not None and self.webhook is None:
+            raise Wrong("signs nothing without a webhook", key="secret")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_STRICT)

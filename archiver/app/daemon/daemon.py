@@ -12,7 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -24,12 +24,11 @@ from archiver.app.daemon.looks import Looks
 from archiver.app.daemon.processes import end_of_input, keep_workers
 from archiver.app.daemon.roster import Roster
 from archiver.app.daemon.vitals import Vitals
+from archiver.app.ops.metrics import Counts
 from archiver.app.signals import Interruption
 from archiver.app.wiring import Archive, listening, open_archive
-from archiver.model.account import AccountName
 from archiver.model.errors import CatalogError, CatalogUnavailable, ConfigError, StorageError
 from archiver.pipeline.registrar import Registrar
-from archiver.pipeline.tally import Tally
 
 log = structlog.get_logger()
 
@@ -52,9 +51,9 @@ class Daemon:
     config: Config
     reread: Callable[[], Config]
     vitals: Vitals
-    tallies: dict[AccountName, Tally]
     looks: Looks | None
-    on_archive: Callable[[Archive | None], None]
+    counts: Counts
+    on_archive: Callable[[Archive | None], None] = lambda _: None
     listen: str | None = None
     _roster: Roster | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -69,7 +68,7 @@ class Daemon:
         """Finish the downloads that run, start nothing more."""
         self.vitals.is_draining = True
         systemd.stopping()
-        log.info("daemon_draining", in_flight=sum(tally.in_flight for tally in self.tallies.values()))
+        log.info("daemon_draining", in_flight=sum(account.tally.in_flight for account in self.vitals.accounts.values()))
         self._stop.set()
         if self._roster is not None:
             self._roster.drain()
@@ -102,6 +101,7 @@ class Daemon:
                 self._tell(error)
             else:
                 self.vitals.catalog_trouble = self.vitals.storage_trouble = None
+                self.vitals.is_started = True
                 return archive
             systemd.extend_timeout(pause + 2 * _LONGEST_PAUSE)
             with suppress(TimeoutError):
@@ -130,10 +130,9 @@ class Daemon:
                     fixity_interval=self.config.schedule.fixity_interval,
                     is_worker=self.is_worker,
                     on_walked=self.looks.soon if self.looks else None,
+                    counts=self.counts,
                 )
-                self._roster = roster = Roster(
-                    config=self.config, terms=terms, vitals=self.vitals, tallies=self.tallies, group=group
-                )
+                self._roster = roster = Roster(config=self.config, terms=terms, vitals=self.vitals, group=group)
                 async with roster.timetable.running(), listening(self.config, archive.dsn, roster.wake):
                     roster.assign(self.config)
                     async with _beside(group, self._jobs(archive, roster)):
@@ -191,28 +190,6 @@ class Daemon:
         self.vitals.config_error = None
         roster.assign(config)
         log.info("reloaded", accounts=len(self.vitals.accounts))
-
-
-async def serve(config: Config, reread: Callable[[], Config], interruption: Interruption) -> None:
-    """Be the daemon of this host, with its endpoint and its notices. Raises: as ``Daemon.run`` does."""
-    vitals, tallies = Vitals(started_at=datetime.now(UTC)), dict[AccountName, Tally]()
-    async with systemd.watched():
-        daemon = Daemon(
-            config=config,
-            reread=reread,
-            vitals=vitals,
-            tallies=tallies,
-            looks=Looks(vitals),
-            on_archive=lambda _: None,
-        )
-        await daemon.run(interruption)
-
-
-async def serve_worker(config: Config, reread: Callable[[], Config], interruption: Interruption) -> None:
-    """Be one more process of a daemon: carry what falls due. Raises: as ``Daemon.run`` does."""
-    vitals, tallies = Vitals(started_at=datetime.now(UTC)), dict[AccountName, Tally]()
-    daemon = Daemon(config=config, reread=reread, vitals=vitals, tallies=tallies, looks=None, on_archive=lambda _: None)
-    await daemon.run(interruption)
 
 
 async def _sweep(archive: Archive) -> None:

@@ -6,7 +6,7 @@ others do nothing but take up what is due. A host that dies loses its run to the
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,13 @@ import structlog
 
 from archiver.app.config.accounts import AccountConfig
 from archiver.app.daemon.vitals import AccountVitals
+from archiver.app.ops.metrics import Counts
 from archiver.app.wiring import Archive, WiredAccount
 from archiver.jobs.fixity import Fixity, FixityTally, Selection
 from archiver.model.errors import ArchiverError, CatalogError, StorageError
 from archiver.model.listing import WalkKind
 from archiver.pipeline.registrar import Registrar
+from archiver.pipeline.retry import GIVE_BACK_WITHIN
 from archiver.pipeline.standing import StandingWork
 from archiver.pipeline.tally import Tally
 from archiver.ports.coordination import RunKind, RunLease
@@ -41,6 +43,7 @@ class Terms:
     fixity_interval: timedelta
     is_worker: bool
     on_walked: Callable[[], None] | None
+    counts: Counts
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,22 +143,32 @@ class AccountDuty:
     async def _answer(self, kind: RunKind, fire_at: datetime) -> None:
         if self._work is None or self.terms.is_worker:
             return
-        archive, is_walk = self.terms.archive, kind is not RunKind.VERIFY
+        archive = self.terms.archive
         lease = await archive.policy.outlast(archive.catalog.begin_run, self.wired.name, kind, fire_at, archive.lease)
         if lease is None:
             self._elsewhere[kind] = fire_at
             return
-        async with self._held(lease):
-            try:
-                await (self._walk(self._work, kind) if is_walk else self._verify())
-            except (CatalogError, StorageError):
-                raise
-            except Exception as error:
-                log.exception("account_broke_us", account=self.wired.name)
-                self._judge(ArchiverError(f"internal error: {type(error).__name__}: {error}"))
+        try:
+            async with self._held(lease):
+                await self._do(self._work, kind)
+        except BaseException:
+            with suppress(CatalogError, TimeoutError):  # the lease runs out by itself
+                async with asyncio.timeout(GIVE_BACK_WITHIN.total_seconds()):
+                    await asyncio.shield(archive.catalog.release_run(lease))
+            raise
         await archive.policy.outlast(archive.catalog.end_run, lease)
         if self.terms.on_walked is not None:
             self.terms.on_walked()
+
+    async def _do(self, work: StandingWork, kind: RunKind) -> None:
+        """Do what a run is for; what goes wrong with the account is the account's."""
+        try:
+            await (self._verify() if kind is RunKind.VERIFY else self._walk(work, kind))
+        except (CatalogError, StorageError):
+            raise
+        except Exception as error:
+            log.exception("account_broke_us", account=self.wired.name)
+            self._judge(ArchiverError(f"internal error: {type(error).__name__}: {error}"))
 
     async def _walk(self, work: StandingWork, kind: RunKind) -> None:
         done = await work.walk(WalkKind.FULL if kind is RunKind.FULL_WALK else WalkKind.INCREMENTAL)
@@ -201,6 +214,9 @@ class AccountDuty:
         now = await archive.policy.outlast(archive.catalog.now)
         await self._fixity.run([Selection(account=self.wired.name, not_since=now - self.terms.fixity_interval)])
         self._fixity = None
+        if self.tally.meter is not None:
+            for outcome, count in _outcomes(tally).items():
+                self.tally.meter.verified(outcome, count)
         log.info("verify_ended", account=self.wired.name, checked=tally.checked, ok=tally.ok, size_bytes=tally.bytes)
         self.wake()
 
@@ -219,3 +235,13 @@ class AccountDuty:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
+
+
+def _outcomes(tally: FixityTally) -> Mapping[str, int]:
+    """What reading copies back came to, in the words of the metrics."""
+    return {
+        "ok": tally.ok,
+        "damaged": len(tally.damaged),
+        "missing": len(tally.missing),
+        "unreadable": len(tally.unreadable),
+    }

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from archiver.app.daemon.vitals import AccountVitals, Vitals
+from archiver.app.notices.notices import Notices
 from archiver.app.wiring import Archive
 from archiver.model.errors import CatalogError, StorageError
 from archiver.ports.catalog import AccountStatus
@@ -23,10 +24,11 @@ LOOK_EVERY: Final = timedelta(seconds=30)
 
 
 class Looks:
-    """Keeps ``vitals`` true."""
+    """Keeps ``vitals`` true, and feeds ``notices``."""
 
-    def __init__(self, vitals: Vitals) -> None:
+    def __init__(self, vitals: Vitals, notices: Notices) -> None:
         self._vitals = vitals
+        self._notices = notices
         self._soon = asyncio.Event()
 
     def soon(self) -> None:
@@ -44,16 +46,24 @@ class Looks:
 
     async def _look(self, archive: Archive, *, is_cycle: bool) -> None:
         try:
-            statuses = await archive.catalog.status()
+            statuses, now = await archive.catalog.status(), await archive.catalog.now()
+            self._vitals.catalog_trouble = None
+            await self._ask_storage(archive)
+            _find_recovered(self._vitals, statuses)
+            await self._notices.look(archive.catalog, statuses, self._vitals, now)
         except CatalogError as error:
             self._vitals.catalog_trouble = str(error)
             return
-        self._vitals.catalog_trouble = self._vitals.storage_trouble = None
+        if is_cycle and self._vitals.is_reached and not any(one.trouble for one in self._vitals.accounts.values()):
+            self._notices.beat()
+
+    async def _ask_storage(self, archive: Archive) -> None:
         try:
             await archive.storage.admit()
         except StorageError as error:
             self._vitals.storage_trouble = str(error)
-        _find_recovered(self._vitals, statuses)
+        else:
+            self._vitals.storage_trouble = None
 
 
 def _find_recovered(vitals: Vitals, statuses: Sequence[AccountStatus]) -> None:

@@ -11,7 +11,7 @@ from archiver.app.config.load import Config
 from archiver.app.daemon.duty import AccountDuty, Terms
 from archiver.app.daemon.schedule import Timetable
 from archiver.app.daemon.vitals import AccountVitals, Vitals
-from archiver.app.wiring import open_account
+from archiver.app.wiring import Shared, open_account
 from archiver.model.account import AccountName
 from archiver.pipeline.tally import Tally
 from archiver.ports.coordination import RunKind
@@ -31,12 +31,11 @@ class Post:
 
 @dataclass(slots=True, kw_only=True)
 class Roster:
-    """Starts and drains duties in ``group``; ``tallies`` are kept for each account that ever was on duty."""
+    """Starts and drains duties in ``group``."""
 
     config: Config
     terms: Terms
     vitals: Vitals
-    tallies: dict[AccountName, Tally]
     group: asyncio.TaskGroup
     timetable: Timetable = field(init=False)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -107,7 +106,8 @@ class Roster:
 
     def _enter(self, account: AccountConfig, before: "asyncio.Task[None] | None") -> None:
         name = account.account.name
-        self.vitals.accounts[name] = AccountVitals(name=name, provider=account.account.provider)
+        tally = Tally(meter=self.terms.counts.of(name))
+        self.vitals.accounts[name] = AccountVitals(name=name, provider=account.account.provider, tally=tally)
         ready: asyncio.Future[Post] = asyncio.get_running_loop().create_future()
         task = self.group.create_task(self._do_duty(ready, before))
         self._tasks.add(task)
@@ -122,13 +122,15 @@ class Roster:
         name = post.config.account.name
         if post.is_leaving:
             return
-        async with open_account(self.config, post.config, self.terms.archive.catalog) as wired:
+        vitals = self.vitals.accounts[name]
+        shared = Shared(budgets=self.terms.archive.catalog, meter=vitals.tally.meter)
+        async with open_account(self.config, post.config, shared) as wired:
             post.duty = AccountDuty(
                 config=post.config,
                 wired=wired,
                 terms=self.terms,
-                vitals=self.vitals.accounts[name],
-                tally=self.tallies.setdefault(name, Tally()),
+                vitals=vitals,
+                tally=vitals.tally,
             )
             if not post.is_leaving:
                 await post.duty.run()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from archiver.model.account import AccountName
 from archiver.model.errors import ArchiverError
+from archiver.pipeline.tally import Tally
 
 
 @dataclass(slots=True, kw_only=True)
@@ -13,7 +14,7 @@ class AccountVitals:
 
     ``trouble`` is what keeps it from being walked or fetched, since ``trouble_since``; ``failed_intervals`` counts the
     scheduled walks in a row that it spoiled. ``missed_runs`` counts scheduled runs that were due while an earlier one
-    went on, or while the machine slept: they are made up for by one.
+    went on, or while the machine slept: they are made up for by one. ``tally`` counts what this process did.
     """
 
     name: AccountName
@@ -22,7 +23,7 @@ class AccountVitals:
     trouble_since: datetime | None = None
     failed_intervals: int = 0
     missed_runs: int = 0
-    in_flight: int = 0
+    tally: Tally = field(default_factory=Tally)
     next_walk_at: datetime | None = None
 
     def fail(self, error: ArchiverError, now: datetime) -> None:
@@ -39,9 +40,11 @@ class AccountVitals:
 
 @dataclass(slots=True, kw_only=True)
 class Vitals:
-    """How this process fares. ``config_error`` is why the last reload was refused."""
+    """How this process fares. ``is_started``: catalog and storage were reached once; ``config_error`` is why the last
+    reload was refused."""
 
     started_at: datetime
+    is_started: bool = False
     is_draining: bool = False
     catalog_trouble: str | None = None
     storage_trouble: str | None = None

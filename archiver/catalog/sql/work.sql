@@ -59,15 +59,18 @@ UPDATE account_slots slot SET lease_until = NULL FROM held
 WHERE slot.account_id = held.account_id AND slot.number = held.number
 
 -- name: renew
--- Hold leases for longer, and their slots, in order; answers those still held by us. $1 leases, $2 lease.
-WITH held AS (
-    SELECT id FROM recordings
+-- Hold leases for longer, and their slots, which are locked before the recordings by all, each in order; answers those
+-- still held by us. One that ran out is lost, too, when its slot was given to somebody else. $1 leases, $2 lease.
+WITH seats AS (
+    SELECT account_id, number, lease_id FROM account_slots
+    WHERE lease_id = ANY ($1) AND lease_until IS NOT NULL ORDER BY account_id, number FOR UPDATE
+), held AS (
+    SELECT id FROM recordings r
     WHERE id = ANY (ARRAY(SELECT leased_row(lease) FROM unnest($1::uuid[]) AS lease))
       AND lease_id = ANY ($1) AND lease_until IS NOT NULL
+      AND (lease_id IN (SELECT lease_id FROM seats) OR lease_until > now()
+           OR NOT EXISTS (SELECT FROM account_slots slot WHERE slot.account_id = r.account_id))
     ORDER BY id FOR UPDATE
-), seats AS (
-    SELECT account_id, number FROM account_slots
-    WHERE lease_id = ANY ($1) AND lease_until IS NOT NULL ORDER BY account_id, number FOR UPDATE
 ), seated AS (
     UPDATE account_slots slot SET lease_until = now() + $2 FROM seats
     WHERE slot.account_id = seats.account_id AND slot.number = seats.number

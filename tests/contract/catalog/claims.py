@@ -206,6 +206,17 @@ class ClaimContract(CatalogSuite):
         await self.pass_time(catalog, 2 * SHORT)
         assert len(await claim(catalog, slots=2)) == 1
 
+    async def test_who_lost_the_slot_lost_the_lease(self, catalog: Catalog) -> None:
+        """P2: a process that was stopped past its lease may go on where its slot is free still, but not where another
+        claim has it now, though nobody took the recording itself."""
+        await record(catalog, make_listed("r1"), make_listed("r2", started_at=STARTED_AT + HOUR))
+        (stopped,) = await claim(catalog, slots=1, lease=SHORT)
+        await self.pass_time(catalog, SHORT)
+        assert await catalog.renew([stopped.lease], SHORT) == {stopped.lease}
+        await self.pass_time(catalog, SHORT)
+        (other,) = await claim(catalog, slots=1, covered=Window(since=STARTED_AT + HOUR))
+        assert await catalog.renew([stopped.lease, other.lease], HOUR) == {other.lease}
+
     async def test_waiting_uses_no_attempt(self, catalog: Catalog) -> None:
         """A recording that is not ready comes again with each pass, however often it was asked for (B5)."""
         await record(catalog, make_listed())

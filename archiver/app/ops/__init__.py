@@ -1,0 +1,1 @@
+"""The ops endpoint: liveness, readiness, metrics, and a page for people. It only reads."""

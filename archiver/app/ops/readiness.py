@@ -1,0 +1,106 @@
+"""Readiness: whether the archive is fresh, and if not, why. Ready means that nothing is about to be lost unseen.
+
+unarchived_age        a recording waits longer than max_unarchived_age
+walk_age              a listing was not read to its end for max_walk_age
+never_walked          an account was never read to its end
+expiry_near           a recording that is not archived expires at the provider within EXPIRY_NEAR
+account_failing       the provider refuses the account, or cannot be reached
+catalog_unreachable, storage_unreachable, starting, draining
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from archiver.app.config.schema import OpsConfig
+from archiver.app.daemon.vitals import AccountVitals, Vitals
+from archiver.model.account import AccountName
+from archiver.ports.catalog import AccountStatus
+
+EXPIRY_NEAR: Final = timedelta(days=2)
+"""A recording that the provider will delete so soon, and that is not archived, is an alarm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why the archive is not ready. ``seconds`` is what was measured, ``limit`` the bound that it broke; 0 where there
+    is none. ``message`` says it to people."""
+
+    account: AccountName | None
+    code: str
+    seconds: float
+    limit: float
+    message: str
+
+    def as_json(self) -> Mapping[str, object]:
+        """The reason as the contract has it, with the message beside it."""
+        return {
+            "account": self.account,
+            "code": self.code,
+            "seconds": round(self.seconds),
+            "limit": round(self.limit),
+            "message": self.message,
+        }
+
+
+def process_reasons(vitals: Vitals) -> Iterator[Reason]:
+    """What this process knows of itself."""
+    if vitals.is_draining:
+        yield _plain("draining", "the daemon was told to stop, and finishes what runs")
+    if not vitals.is_started and vitals.is_reached:
+        yield _plain("starting", "catalog and storage were not reached yet")
+    if vitals.catalog_trouble is not None:
+        yield _plain("catalog_unreachable", vitals.catalog_trouble)
+    if vitals.storage_trouble is not None:
+        yield _plain("storage_unreachable", vitals.storage_trouble)
+
+
+def account_reasons(
+    statuses: Sequence[AccountStatus], vitals: Vitals, bounds: OpsConfig, now: datetime
+) -> Iterator[Reason]:
+    """What the catalog and this process know of the accounts on duty."""
+    known = {status.account: status for status in statuses}
+    for name, account in vitals.accounts.items():
+        if account.trouble is not None and account.trouble_since is not None:
+            seconds = (now - account.trouble_since).total_seconds()
+            message = f"{account.trouble.code}: {account.trouble}"
+            yield Reason(account=name, code="account_failing", seconds=max(0, seconds), limit=0, message=message)
+        if name in known:
+            yield from freshness(known[name], bounds, now)
+        if name not in known or not known[name].walks:
+            yield _never_walked(account, vitals, bounds, now)
+
+
+def freshness(status: AccountStatus, bounds: OpsConfig, now: datetime) -> Iterator[Reason]:
+    """Which of the operator's bounds an account breaks."""
+    oldest, expiry = status.oldest_unarchived_at, status.next_expiry_at
+    if oldest is not None and now - oldest > bounds.max_unarchived_age:
+        message = f"a recording waits since {oldest:%Y-%m-%d %H:%M} UTC; {status.backlog:,} wait in all"
+        yield _bound(status.account, "unarchived_age", now - oldest, bounds.max_unarchived_age, message)
+    if expiry is not None and expiry - now < EXPIRY_NEAR:
+        verb = "was deleted by" if expiry < now else "is deleted by"
+        message = f"a recording that is not archived {verb} the provider at {expiry:%Y-%m-%d %H:%M} UTC"
+        yield _bound(status.account, "expiry_near", expiry - now, EXPIRY_NEAR, message)
+    for listing, walk in status.walks.items():
+        if walk.last_complete_at is None or now - walk.last_complete_at > bounds.max_walk_age:
+            age = now - (walk.last_complete_at or walk.last_at or now)
+            why = f": {walk.doubt}" if walk.doubt else ""
+            since = f"since {walk.last_complete_at:%Y-%m-%d %H:%M} UTC" if walk.last_complete_at else "yet"
+            message = f"listing {listing} was not read to its end {since}{why}"
+            yield _bound(status.account, "walk_age", age, bounds.max_walk_age, message)
+
+
+def _never_walked(account: AccountVitals, vitals: Vitals, bounds: OpsConfig, now: datetime) -> Reason:
+    message = "no listing of the account was read to its end yet"
+    return _bound(account.name, "never_walked", now - vitals.started_at, bounds.max_walk_age, message)
+
+
+def _bound(account: AccountName, code: str, found: timedelta, limit: timedelta, message: str) -> Reason:
+    return Reason(
+        account=account, code=code, seconds=found.total_seconds(), limit=limit.total_seconds(), message=message
+    )
+
+
+def _plain(code: str, message: str) -> Reason:
+    return Reason(account=None, code=code, seconds=0, limit=0, message=message)

@@ -1,0 +1,2 @@
+-- The throughput of the last day, for the status page.
+CREATE INDEX events_stored ON events (at) WHERE name = 'stored';
