@@ -165,11 +165,11 @@ class SharedPacer:
             is_so = await answer
         except CatalogError as error:
             if self._alone_until is None:
-                log.warning("rate_not_shared", credential=self._budget.credential, error=str(error))
+                log.warning("rate_not_shared", error=str(error))
             self._alone_until = self._clock() + _ALONE_FOR.total_seconds()
             return False
         if self._alone_until is not None:
-            log.info("rate_shared_again", credential=self._budget.credential)
+            log.info("rate_shared_again")
             self._alone_until = None
         return is_so
 
@@ -212,7 +212,7 @@ class SharedPacer:
                 await self._budgets.silence(self._budget, timedelta(seconds=rest))
             except CatalogError as error:
                 if not is_said:
-                    log.warning("silence_not_told", credential=self._budget.credential, seconds=rest, error=str(error))
+                    log.warning("silence_not_told", seconds=rest, error=str(error))
                 is_said = True
                 await self._sleep(min(rest, _TELL_AGAIN.total_seconds()))
             else:

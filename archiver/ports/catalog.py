@@ -159,7 +159,7 @@ class Work(Protocol):
     async def renew(self, leases: Collection[LeaseId], lease: timedelta) -> frozenset[LeaseId]:
         """Hold these for another ``lease`` from now; answers those that are still ours. The others are lost.
 
-        One that ran out is ours as long as nobody took the recording, or the slot that it was claimed with.
+        One that ran out is ours as long as nobody took the recording, and, in an account with slots, it has its slot.
         """
 
     async def living(self, leases: Collection[LeaseId]) -> frozenset[LeaseId]:

@@ -47,6 +47,7 @@ class FakeCatalog:
         self._ended: list[WalkRow] = []
         self._quarantine: dict[tuple[AccountName, ListingName, bytes], Quarantined] = {}
         self._leases: dict[LeaseId, Row] = {}
+        self._slots: dict[AccountName, int] = {}
         self._settled: set[LeaseId] = set()
 
     async def enrol(self, account: AccountName, provider: str, real_id: str) -> None:
@@ -154,12 +155,13 @@ class FakeCatalog:
     def _take(self, row: Row, request: ClaimRequest) -> Claim:
         if row.has_turn(request):
             row.pass_started_at, row.attempts_in_pass = request.pass_started_at, 0
-        row.slots = request.slots
-        return self._hold(row, request.lease)
+        if request.slots is not None:
+            self._slots[request.account] = request.slots
+        return self._hold(row, request.lease, has_slot=request.slots is not None)
 
-    def _hold(self, row: Row, for_: timedelta) -> Claim:
+    def _hold(self, row: Row, for_: timedelta, *, has_slot: bool = False) -> Claim:
         lease = LeaseId(uuid4())
-        row.lease, row.leased_until = lease, self.clock.now() + for_
+        row.lease, row.leased_until, row.has_slot = lease, self.clock.now() + for_, has_slot
         self._leases[lease] = row
         return Claim(
             row=row.number,
@@ -209,11 +211,11 @@ class FakeCatalog:
         return frozenset(ours)
 
     def _has_slot(self, row: Row) -> bool:
-        """Whether it has the slot that it was claimed with, or may have it again."""
-        now = self.clock.now()
-        if row.slots is None or row.is_leased(now):
+        """Whether it has its slot still; where the account has none, nobody needs one."""
+        now, slots = self.clock.now(), self._slots.get(row.account)
+        if slots is None or row.is_leased(now):
             return True
-        return sum(other.is_leased(now) for other in self._of(row.account)) < row.slots
+        return row.has_slot and sum(other.is_leased(now) for other in self._of(row.account)) < slots
 
     async def living(self, leases: Collection[LeaseId]) -> frozenset[LeaseId]:
         now = self.clock.now()

@@ -33,7 +33,7 @@ class Row:
     is_denied: bool = False
     lease: LeaseId | None = None
     leased_until: datetime | None = None
-    slots: int | None = None
+    has_slot: bool = False
     stored_at: datetime | None = None
     verified_at: datetime | None = None
     verified_by: str | None = None

@@ -12,15 +12,15 @@ from archiver.catalog.listening import listening_at
 from archiver.catalog.pool import open_connection
 from archiver.catalog.postgres import Catalog, connect
 from archiver.model.account import AccountName
-from archiver.model.errors import CatalogUnavailable
+from archiver.model.outcome import Failed
 from archiver.model.units import parse_rate
 from archiver.net.pacing import AccountPacer, SharedPacer, budget_of
 from archiver.ports.coordination import RunKind
 from tests.builders import ACCOUNT, make_listed, make_page, make_walk_request
+from tests.contract.catalog.setting import claim, make_rows, record, settle
 
 BUDGET = budget_of("vobiz api.example.com MA_1", parse_rate("100/s"), 2)
 LEASE = timedelta(minutes=1)
-SHORT = timedelta(milliseconds=50)
 NOON = datetime(2026, 1, 26, 12, tzinfo=UTC)
 
 
@@ -76,24 +76,22 @@ async def test_a_silence_holds_for_all(processes: list[Catalog]) -> None:
     assert await processes[2].silent_for(BUDGET) > timedelta(seconds=29)
 
 
-async def test_a_pacer_that_waits_hears_of_a_silence(processes: list[Catalog], catalog_dsn: str) -> None:
+async def test_a_pacer_that_waits_hears_of_a_silence(processes: list[Catalog]) -> None:
     """P1: who waited for a share while another process was told to be silent takes a new one after the silence."""
     budget, waited = budget_of("slow", parse_rate("1/min"), 1), list[float]()
 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
         if len(waited) == 1:
-            await processes[1].silence(budget, timedelta(seconds=600))
-        else:  # it is over
-            async with open_connection(catalog_dsn) as connection:
-                await connection.execute("UPDATE rate_budgets SET silent_until = 'epoch', full_at = 'epoch'")
+            await processes[1].silence(budget, timedelta(milliseconds=500))
+        else:
+            await asyncio.sleep(0.5)
 
-    pacer = SharedPacer(processes[0], budget, AccountPacer(parse_rate("1000/s"), 10), sleep)
+    pacer = SharedPacer(processes[0], budget, AccountPacer(parse_rate("1000/s"), 10), sleep, lambda: sum(waited))
     await pacer.turn()
     await pacer.turn()
     assert 59 < waited[0] < 62
-    assert 540 < waited[1] < 780
-    assert len(waited) == 2
+    assert 110 < waited[1] < 125  # the share of the minute after that is gone, too
 
 
 async def test_a_freeze_is_told_to_the_others(processes: list[Catalog]) -> None:
@@ -104,30 +102,35 @@ async def test_a_freeze_is_told_to_the_others(processes: list[Catalog]) -> None:
     assert await processes[1].silent_for(BUDGET) > timedelta(seconds=19)
 
 
-async def test_without_a_catalog_a_process_keeps_its_own_pace() -> None:
-    """P1: a catalog that is away stops no request, and makes none faster."""
+async def test_slots_are_exact_however_many_race_for_them(processes: list[Catalog]) -> None:
+    """P2: twelve workers of four processes never hold more than the account's five slots, and leave none behind."""
+    await record(processes[0], *make_rows(60))
+    held, most, done = 0, 0, list[int]()
 
-    class Away:
-        async def reserve(self, *_: object) -> timedelta:
-            raise CatalogUnavailable("away")
+    async def work(catalog: Catalog) -> None:
+        nonlocal held, most
+        while len(done) < 60:
+            claims = await claim(catalog, limit=2, slots=5)
+            held += len(claims)
+            most = max(most, held)
+            await asyncio.sleep(0)
+            held -= len(claims)  # from here on the catalog decides
+            await settle(catalog, *(Failed(one, "410") for one in claims))
+            done.extend(one.row for one in claims)
 
-        async def silent_for(self, *_: object) -> timedelta:
-            raise CatalogUnavailable("away")
+    await asyncio.gather(*(work(catalog) for catalog in processes for _ in range(3)))
+    assert len(done) == len(set(done)) == 60
+    assert 1 < most <= 5
+    await record(processes[0], *(make_listed(f"later{number}") for number in range(9)))
+    assert len(await claim(processes[0], slots=5)) == 5
 
-        async def silence(self, *_: object) -> None:
-            raise CatalogUnavailable("away")
 
-    slept = list[float]()
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    clock = iter(range(1000, 9000))
-    own = AccountPacer(parse_rate("1/min"), 1, lambda: float(next(clock)), sleep)
-    pacer = SharedPacer(Away(), BUDGET, own, sleep)
-    await pacer.turn()
-    await asyncio.wait_for(pacer.turn(), 5)
-    assert len(slept) > 50
+async def test_one_of_many_walks_a_listing(processes: list[Catalog]) -> None:
+    """R5: of four processes that begin an exclusive walk at the same time one does, and the others hear of it."""
+    answers = await asyncio.gather(
+        *(one.begin_walk(make_walk_request(is_exclusive=True)) for one in processes), return_exceptions=True
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == ["Held", "Held", "Held", "Walk"]
 
 
 async def test_a_run_is_one_process_s(processes: list[Catalog]) -> None:
@@ -138,30 +141,6 @@ async def test_a_run_is_one_process_s(processes: list[Catalog]) -> None:
         await processes[0].end_run(run)
         await processes[0].end_run(run)
         assert await processes[1].begin_run(ACCOUNT, RunKind.WALK, fire_at, LEASE) is None
-
-
-async def test_a_run_of_the_dead_is_taken_over(processes: list[Catalog]) -> None:
-    """T1: a run that was given back, or whose holder died, is begun by the next one that looks; the dead one's word
-    counts no more."""
-    first = await processes[0].begin_run(ACCOUNT, RunKind.FULL_WALK, NOON, SHORT)
-    assert first is not None
-    assert await processes[1].begin_run(ACCOUNT, RunKind.FULL_WALK, NOON, LEASE) is None
-    await asyncio.sleep(2 * SHORT.total_seconds())
-    second = await processes[1].begin_run(ACCOUNT, RunKind.FULL_WALK, NOON, LEASE)
-    assert second is not None
-    assert not await processes[0].renew_run(first, LEASE)
-    await processes[0].end_run(first)
-    await processes[1].release_run(second)
-    third = await processes[2].begin_run(ACCOUNT, RunKind.FULL_WALK, NOON, LEASE)
-    assert third is not None
-    assert await processes[2].renew_run(third, LEASE)
-
-
-async def test_no_run_begins_while_another_goes_on(processes: list[Catalog]) -> None:
-    """T1: a newer fire time waits for the run that is held, and kinds and accounts are in nobody's way."""
-    assert await processes[0].begin_run(ACCOUNT, RunKind.WALK, NOON, LEASE)
-    assert await processes[1].begin_run(ACCOUNT, RunKind.WALK, NOON + LEASE, LEASE) is None
-    assert await processes[1].begin_run(ACCOUNT, RunKind.VERIFY, NOON, LEASE)
 
 
 async def test_a_clock_that_was_wrong_stops_no_run(processes: list[Catalog]) -> None:
@@ -189,7 +168,7 @@ async def test_new_work_wakes_the_others(processes: list[Catalog], catalog_dsn: 
 
 _LISTENERS = """
 FROM pg_stat_activity
-WHERE datname = current_database() AND query LIKE '%pg_notify($1%' AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND query LIKE 'LISTEN%' AND pid <> pg_backend_pid()
 """
 _CUT = f"SELECT pg_terminate_backend(pid, 5000) {_LISTENERS}"
 

@@ -23,7 +23,7 @@ from tests.contract.catalog.intake import IntakeContract
 from tests.contract.catalog.setting import claim, make_rows, record, settle
 from tests.servers.pooler import find_pgbouncer, serve_pgbouncer
 
-pytestmark = pytest.mark.skipif(find_pgbouncer() is None, reason="PgBouncer is not installed: apt-get install pgbouncer")
+pytestmark = pytest.mark.skipif(find_pgbouncer() is None, reason="no PgBouncer here: apt-get install pgbouncer")
 AT_ONCE = timedelta(milliseconds=200)
 IGNORED = (
     "ignore_startup_parameters = enable_seqscan,enable_bitmapscan,jit,idle_in_transaction_session_timeout,"
@@ -65,7 +65,7 @@ async def test_a_pooler_is_recognised(catalog: Catalog, lent: Catalog, catalog_d
             assert not await is_own(connection)
     async with connect(f"{catalog_dsn}&statement_cache_size=0", 1) as told:
         assert told._sessions.is_lent
-        assert await told.now()
+        assert (await told.now()).utcoffset() == timedelta(0)
 
 
 async def test_settings_hold_and_leave_nothing_behind(lent: Catalog, lent_dsn: str) -> None:
@@ -113,9 +113,8 @@ async def test_what_needs_a_session_is_refused(empty_dsn: str, tmp_path: Path) -
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "0001_things.sql").write_text("CREATE TABLE things (id integer)")
     (tmp_path / "files" / "0002_index.sql").write_text("-- no-transaction\nCREATE INDEX CONCURRENTLY ON things (id)")
-    with serve_pgbouncer(tmp_path, empty_dsn) as dsn:
-        with pytest.raises(CatalogError, match="0002_index") as refused:
-            await migrate(dsn, tmp_path / "files")
+    with serve_pgbouncer(tmp_path, empty_dsn) as dsn, pytest.raises(CatalogError, match="0002_index") as refused:
+        await migrate(dsn, tmp_path / "files")
     assert "archiver migrate" in refused.value.fix
     assert len(await migrate(empty_dsn, tmp_path / "files")) == 2
 

@@ -1,4 +1,4 @@
-"""PgBouncer in front of the tests' PostgreSQL, in its transaction mode: a process of its own, on a socket of its own."""
+"""PgBouncer in front of the tests' PostgreSQL, in its transaction mode: a process with a socket of its own."""
 
 import os
 import shutil

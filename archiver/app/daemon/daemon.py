@@ -89,7 +89,7 @@ class Daemon:
                         await self._serve(archive)
         finally:
             loop.remove_signal_handler(signal.SIGHUP)
-        log.info("daemon_ended")
+        log.info("worker_ended" if self.is_worker else "daemon_ended")
 
     async def _reach(self, stack: AsyncExitStack) -> Archive | None:
         """Open catalog and storage, however long they stay away; None when a signal came first."""
@@ -145,6 +145,9 @@ class Daemon:
 
     def _announce(self) -> None:
         count = len(self.vitals.accounts)
+        if self.is_worker:
+            log.info("worker_ready", accounts=count)
+            return
         log.info("daemon_ready", listen=self.listen, accounts=count)
         systemd.ready()
         systemd.status(f"{count} accounts")

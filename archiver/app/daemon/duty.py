@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from archiver.app.config.accounts import AccountConfig
+from archiver.app.daemon.bells import Bells
 from archiver.app.daemon.vitals import AccountVitals
 from archiver.app.ops.metrics import Counts
 from archiver.app.wiring import Archive, WiredAccount
@@ -30,7 +31,6 @@ from archiver.ports.coordination import RunKind, RunLease
 log = structlog.get_logger()
 
 _READERS: Final = 4
-_ORDER: Final = (RunKind.FULL_WALK, RunKind.WALK, RunKind.VERIFY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,21 +56,18 @@ class AccountDuty:
     vitals: AccountVitals
     tally: Tally
     _work: StandingWork | None = None
-    _rung: dict[RunKind, datetime] = field(default_factory=dict)
-    _elsewhere: dict[RunKind, datetime] = field(default_factory=dict)
-    _trouble: ArchiverError | None = None
-    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+    _walks: Bells = field(default_factory=Bells)
+    _verifications: Bells = field(default_factory=Bells)
     _known: asyncio.Event = field(default_factory=asyncio.Event)
     _fixity: Fixity | None = None
     _walking: "asyncio.Task[None] | None" = None
+    _trouble: ArchiverError | None = None
     _is_draining: bool = False
 
     def ring(self, kind: RunKind, fire_at: datetime) -> None:
         """A run is due. What was due before and has not begun is made up for by this one."""
-        if kind in self._rung:
-            self.vitals.missed_runs += 1
-        self._rung[kind] = fire_at
-        self._bell.set()
+        bells = self._verifications if kind is RunKind.VERIFY else self._walks
+        self.vitals.missed_runs += bells.ring(kind, fire_at)
 
     def wake(self) -> None:
         """There may be something to carry: another host found it."""
@@ -80,8 +77,8 @@ class AccountDuty:
     def drain(self) -> None:
         """Finish the downloads that run, start nothing more; a walk is given back to be resumed."""
         self._is_draining = True
-        self._bell.set()
         self._known.set()
+        self._verifications.wake()
         if self._work is not None:
             self._work.drain()
         if self._fixity is not None:
@@ -92,40 +89,42 @@ class AccountDuty:
     async def run(self) -> None:
         """Do the account's duty until it is drained; trouble with the account is kept in its vitals.
 
-        Raises: CatalogError, StorageError (in an ExceptionGroup) when either cannot be used any more.
+        Raises: CatalogError (in an ExceptionGroup) when the catalog cannot be used any more.
         """
         async with asyncio.TaskGroup() as group:
             group.create_task(self._carry())
-            self._walking = group.create_task(self._attend())
+            group.create_task(self._attend_verification())
+            self._walking = group.create_task(self._attend_walks())
 
     async def _carry(self) -> None:
         await self._known.wait()
         if self._work is not None:
             await self._work.carry()
 
-    async def _attend(self) -> None:
+    async def _attend_walks(self) -> None:
         """Answer the bells, one after the other. The first incremental walk does not wait for one."""
         self.ring(RunKind.WALK, datetime.now(UTC))
         delay = timedelta(0)
         while True:
-            if await self._is_rung():
+            if await self._walks.wait(self.terms.archive.lease):
                 await asyncio.sleep(random.uniform(0, delay.total_seconds()))  # noqa: S311  spreads load, no secret
                 delay = self.terms.jitter
                 await self._begin_pass()
-            rung, self._rung = self._rung, {}
-            self._bell.clear()
-            for kind in (kind for kind in _ORDER if kind in rung):
-                await self._answer(kind, rung[kind])
+            for kind, fire_at in self._walks.take():
+                await self._answer(kind, fire_at)
 
-    async def _is_rung(self) -> bool:
-        """Wait for a bell; False when only a run of another host is to be looked at again, which may have died."""
-        again = self.terms.archive.lease.total_seconds() if self._elsewhere else None
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(), again)
-        is_rung = bool(self._rung)
-        self._rung = {**self._elsewhere, **self._rung}
-        self._elsewhere = {}
-        return is_rung
+    async def _attend_verification(self) -> None:
+        """The same for reading back, which takes long and needs no provider."""
+        await self._known.wait()
+        while not self._is_over():
+            await self._verifications.wait(self.terms.archive.lease)
+            if self._is_over():
+                return
+            for kind, fire_at in self._verifications.take():
+                await self._answer(kind, fire_at)
+
+    def _is_over(self) -> bool:
+        return self._is_draining
 
     async def _begin_pass(self) -> None:
         """Take up what waits; what kept the pass before from being carried counts against the account."""
@@ -146,7 +145,8 @@ class AccountDuty:
         archive = self.terms.archive
         lease = await archive.policy.outlast(archive.catalog.begin_run, self.wired.name, kind, fire_at, archive.lease)
         if lease is None:
-            self._elsewhere[kind] = fire_at
+            bells = self._verifications if kind is RunKind.VERIFY else self._walks
+            bells.leave(kind, fire_at)
             return
         try:
             async with self._held(lease):
@@ -164,8 +164,10 @@ class AccountDuty:
         """Do what a run is for; what goes wrong with the account is the account's."""
         try:
             await (self._verify() if kind is RunKind.VERIFY else self._walk(work, kind))
-        except (CatalogError, StorageError):
+        except CatalogError:
             raise
+        except StorageError as error:  # what cannot be read now is read by a later run
+            log.warning("verify_interrupted", account=self.wired.name, error=str(error))
         except Exception as error:
             log.exception("account_broke_us", account=self.wired.name)
             self._judge(ArchiverError(f"internal error: {type(error).__name__}: {error}"))

@@ -3,7 +3,9 @@
 WITH former AS (
     SELECT state, amount FROM notices WHERE subject = $1 FOR UPDATE
 ), noted AS (
-    INSERT INTO notices AS known (subject, state, amount) VALUES ($1, $2, $3)
+    -- what was there is looked at first, or its row would be ours by then
+    INSERT INTO notices AS known (subject, state, amount)
+    SELECT $1, $2, $3::bigint FROM (SELECT count(*) FROM former) AS looked
     ON CONFLICT (subject) DO UPDATE SET state = excluded.state, amount = excluded.amount, told_at = now()
     WHERE known.state <> excluded.state OR known.amount <> excluded.amount
     RETURNING state, amount

@@ -59,7 +59,7 @@ class VonageVbcOptions:
         """What names the credential, without a secret: all who use it share one rate."""
         if self.access_token is not None:
             return self.access_token.fingerprint
-        return f"{self.client_id} {self.username}"
+        return f"{self.client_id} {(self.username or '').removesuffix('@vbc.prod')}"
 
 
 DEFAULTS: Final = Defaults(
