@@ -6,10 +6,10 @@ WORKERS ?= auto
 BENCH_FILES ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture check format lock bench clean
+.PHONY: help demo test test-systemd test-container torture check format lock bench clean
 
 help: ## say what can be made
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,6 +26,12 @@ demo: $(READY) ## archive a sandbox provider into ./archiver-demo, with everythi
 test: $(READY) ## run every test, in parallel; what failed under that load is tried once more, alone
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal -q || \
 	  { test $$? -eq 1 && echo "once more, alone:" && $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none; }
+
+test-systemd: $(READY) ## install deploy/ into a booted Debian and break the service; needs root and some minutes
+	@$(BIN)/python -m tests.deploy.on_systemd
+
+test-container: $(READY) ## build the image and run demo, backfill and daemon in it; needs root and some minutes
+	@$(BIN)/python -m tests.deploy.in_container
 
 torture: $(READY) ## kill, break and damage at random, TORTURE_MINUTES=10 long or TORTURE_COUNT=200 times, from TORTURE_SEED=random
 	@$(BIN)/python -m tests.torture.campaign
@@ -48,6 +54,12 @@ lock: ## resolve the dependencies anew, with hashes and without any address
 	@UV_PYTHON_DOWNLOADS=never .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --upgrade --extra embedded --extra s3 --extra speed \
 	  --group test --group dev pyproject.toml --output-file requirements.lock
+	@UV_PYTHON_DOWNLOADS=never .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --constraint requirements.lock \
+	  --extra embedded --extra s3 --extra speed pyproject.toml --output-file deploy/requirements.lock
+	@echo hatchling | UV_PYTHON_DOWNLOADS=never .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header \
+	  --constraint requirements.lock - --output-file deploy/build.lock
 	@rm -rf .venv-lock
 
 clean: ## remove the environment and the demo

@@ -56,7 +56,11 @@ async def watched() -> AsyncIterator[None]:
 def _watchdog_interval() -> float | None:
     """The seconds between two signs of life; None when nobody waits for ours."""
     wanted = os.environ.get("WATCHDOG_USEC", "")
-    if not wanted.isdecimal() or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+    if (
+        not wanted.isdecimal()
+        or not int(wanted)
+        or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid())
+    ):
         return None
     return int(wanted) / 2_000_000
 

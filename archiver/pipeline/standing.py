@@ -16,6 +16,7 @@ import structlog
 
 from archiver.model.errors import ArchiverError, CatalogError, Held
 from archiver.model.listing import Listing, WalkKind, WalkReport, Window
+from archiver.model.recording import ListingName
 from archiver.pipeline.breaker import Breaker, GatedWork, WatchedProvider
 from archiver.pipeline.passes import Means
 from archiver.pipeline.walk import Walker
@@ -34,8 +35,9 @@ BUSY_AGAIN: Final = timedelta(seconds=5)
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """What a walk over an account's listings came to; ``error`` is the first thing that kept one from being read."""
+    """What walks over an account's ``listings`` came to; ``error`` is the first thing that kept one from being read."""
 
+    listings: frozenset[ListingName] = frozenset()
     reports: list[WalkReport] = field(default_factory=list)
     error: ArchiverError | None = None
 
@@ -108,6 +110,7 @@ class StandingWork:
         except ArchiverError as error:
             done.error = error
             return done
+        done.listings = frozenset(listing.name for listing in listings)
         async with asyncio.TaskGroup() as group:
             for listing in listings:
                 group.create_task(self._walk(listing, kind, done))

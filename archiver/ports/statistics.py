@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from archiver.model.account import AccountName
-from archiver.model.recording import RecordingId, State
+from archiver.model.recording import Reason, RecordingId, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,20 @@ class Troubled:
     started_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A recording that is not archived yet: until when the provider keeps it, and what went wrong with it last."""
+
+    account: AccountName
+    recording_id: RecordingId
+    reason: Reason | None
+    error: str | None
+    attempts: int
+    first_seen_at: datetime
+    next_attempt_at: datetime | None
+    expires_at: datetime | None
+
+
 class Statistics(Protocol):
     """Figures over all accounts and processes. Each may raise ``CatalogUnavailable`` and ``CatalogError``."""
 
@@ -38,3 +52,7 @@ class Statistics(Protocol):
 
     async def troubled(self, limit: int) -> Sequence[Troubled]:
         """The latest recordings of each account that failed, are damaged or suspect: ``limit`` of each kind."""
+
+    async def waiting(self, limit: int) -> Sequence[Waiting]:
+        """The most urgent recordings of each account that are not archived, the first to expire at the provider first:
+        ``limit`` of each account."""

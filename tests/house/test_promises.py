@@ -16,12 +16,12 @@ PROMISES = [
     *(f"D{number}" for number in range(1, 8)),
     *(f"B{number}" for number in range(1, 6)),
     *(f"P{number}" for number in range(1, 5)),
-    *(f"S{number}" for number in (1, 2, 3, 5, 6)),
+    *(f"S{number}" for number in (1, 2, 3, 5, 6, 7)),
+    *(f"T{number}" for number in range(1, 7)),
 ]
-"""Those that hold today. Deletion (X), the daemon (T, P5), rebuilding (R7), zips (S4) and the service (S7) come
-later."""
+"""Those that hold today. Deletion (X), rebuilding (R7), long runs (P5) and zips (S4) come later."""
 
-_NAMED = re.compile(r"\b([ORDBPS]\d)(?:\s*(?:to|-)\s*([ORDBPS]\d))?\b")
+_NAMED = re.compile(r"\b([ORDBPST]\d)(?:\s*(?:to|-)\s*([ORDBPST]\d))?\b")
 
 
 def promises_in(text: str) -> set[str]:

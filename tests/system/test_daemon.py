@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from archiver.catalog.pool import open_connection
 from tests.system.oracle import consult, rests
 from tests.system.service import receiver, service
-from tests.system.stage import ACCOUNT, Stage, staged
+from tests.system.stage import ACCOUNT, WITHIN_S, Stage, staged
 
+_FORMER = """
+INSERT INTO walks (account_id, listing, kind, lease, ended_at)
+SELECT id, 'former', 'full', '1 minute', now() - interval '9 days' FROM accounts
+"""
 SHORT = ("--audio-seconds", "1", "--late-arrivals", "0")
 
 
@@ -114,6 +119,19 @@ async def test_a_reload_takes_up_what_is_sound(stage: Stage) -> None:
         await stage.control(add=3)
         await one.until_said("recording_verified", 43)
         assert await one.stop(signal.SIGTERM) == 0
+
+
+async def test_a_listing_that_is_asked_for_no_more_alarms_nobody(stage: Stage, catalog_dsn: str) -> None:
+    """T4: a listing that was walked once and left the configuration is shown, and does not keep the archive from being
+    ready for ever."""
+    async with service(stage) as one:
+        await one.until_ready(lambda status, _: status == 200)
+        async with open_connection(catalog_dsn) as connection:
+            await connection.execute(_FORMER)
+        async with asyncio.timeout(WITHIN_S):
+            while "walked no more" not in (await one.get("/"))[1]:
+                await asyncio.sleep(0.1)
+        assert (await one.ready()) == (200, [])
 
 
 async def test_a_catalog_that_is_away_is_waited_for(stage: Stage) -> None:

@@ -174,6 +174,7 @@ class AccountDuty:
 
     async def _walk(self, work: StandingWork, kind: RunKind) -> None:
         done = await work.walk(WalkKind.FULL if kind is RunKind.FULL_WALK else WalkKind.INCREMENTAL)
+        self.vitals.listings = done.listings or self.vitals.listings
         self._judge(done.error or self._trouble)
 
     def _judge(self, error: ArchiverError | None) -> None:
@@ -194,6 +195,8 @@ class AccountDuty:
             archive = self.terms.archive
             real_id = await archive.policy.persist(self.wired.provider.identify)
             await archive.policy.outlast(archive.catalog.enrol, self.wired.name, self.wired.account.provider, real_id)
+            listings = await archive.policy.persist(self.wired.provider.listings)
+            self.vitals.listings = frozenset(listing.name for listing in listings)
             means = archive.means(self.wired, real_id, self.terms.registrar, self.tally)
             self._work = StandingWork(means)
             if self._is_draining:

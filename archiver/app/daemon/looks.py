@@ -76,7 +76,7 @@ def _find_recovered(vitals: Vitals, statuses: Sequence[AccountStatus]) -> None:
 
 
 def _is_well(account: AccountVitals, status: AccountStatus) -> bool:
-    since, walks = account.trouble_since, status.walks.values()
+    since, walks = account.trouble_since, account.current(status).walks.values()
     return (
         since is not None
         and bool(walks)

@@ -10,8 +10,9 @@ from archiver.app.daemon.daemon import Daemon
 from archiver.app.daemon.looks import Looks
 from archiver.app.daemon.vitals import Vitals
 from archiver.app.notices.notices import notifying
-from archiver.app.ops.metrics import Counts, shared_counts
+from archiver.app.ops.metrics import Counts
 from archiver.app.ops.server import Endpoint, serving
+from archiver.app.ops.sharing import shared_counts
 from archiver.app.signals import Interruption
 from archiver.app.wiring import Archive
 

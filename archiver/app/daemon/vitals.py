@@ -1,11 +1,13 @@
 """How the daemon itself fares, beside what the catalog says: troubles, and what is under way."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from archiver.model.account import AccountName
 from archiver.model.errors import ArchiverError
+from archiver.model.recording import ListingName
 from archiver.pipeline.tally import Tally
+from archiver.ports.catalog import AccountStatus
 
 
 @dataclass(slots=True, kw_only=True)
@@ -15,6 +17,7 @@ class AccountVitals:
     ``trouble`` is what keeps it from being walked or fetched, since ``trouble_since``; ``failed_intervals`` counts the
     scheduled walks in a row that it spoiled. ``missed_runs`` counts scheduled runs that were due while an earlier one
     went on, or while the machine slept: they are made up for by one. ``tally`` counts what this process did.
+    ``listings`` are those that the configuration asks for now, None before the provider's adapter said so.
     """
 
     name: AccountName
@@ -25,6 +28,13 @@ class AccountVitals:
     missed_runs: int = 0
     tally: Tally = field(default_factory=Tally)
     next_walk_at: datetime | None = None
+    listings: frozenset[ListingName] | None = None
+
+    def current(self, status: AccountStatus) -> AccountStatus:
+        """The account's status without listings that the configuration asks for no more: nobody reads these again."""
+        if self.listings is None:
+            return status
+        return replace(status, walks={name: walk for name, walk in status.walks.items() if name in self.listings})
 
     def fail(self, error: ArchiverError, now: datetime) -> None:
         """A scheduled walk was spoiled."""

@@ -2,6 +2,10 @@
 
 Every subject has a state while something is wrong with it, and none when it is fine; a notice is a change of state,
 or more of the same (damage, suspects).
+
+All subjects but one are read from the catalog, so every process says the same of them. Only an account's trouble is
+known where it occurs: each scheduled walk is one host's, and a process that was just started had none yet. That a
+process knows of no trouble is therefore no recovery; a walk that read every listing to its end is, whoever did it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +19,7 @@ from archiver.app.ops.readiness import EXPIRY_NEAR
 from archiver.model.account import AccountName
 from archiver.model.recording import State
 from archiver.ports.catalog import AccountStatus
+from archiver.ports.notices import Standing
 
 STAYS_INCOMPLETE: Final = 2
 """A listing is told of when it was not read to its end for so many of the operator's ``max_walk_age``."""
@@ -32,8 +37,8 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """The state of a subject: None when it is fine; ``amount`` is how much of it there is. ``summary`` says it in a
-    sentence, ``facts`` in figures."""
+    """The state of a subject: None when it is fine, as was seen at ``proven_at``. ``amount`` is how much of it there
+    is; ``summary`` says it in a sentence, ``facts`` in figures."""
 
     kind: Kind
     account: AccountName
@@ -41,7 +46,13 @@ class Finding:
     state: str | None
     summary: str
     amount: int = 0
+    proven_at: datetime | None = None
     facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> Standing:
+        """What the board is told of it."""
+        return Standing(subject=self.subject, state=self.state, amount=self.amount, proven_at=self.proven_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,18 +67,19 @@ def findings(statuses: Sequence[AccountStatus], vitals: Vitals, bounds: Bounds, 
     """The state of every subject of the accounts on duty."""
     known = {status.account: status for status in statuses}
     for name, account in vitals.accounts.items():
-        yield from _failing(account, bounds)
+        yield from _failing(account, known.get(name), bounds)
         if name in known:
             yield _expiry(known[name], now)
             yield _damage(known[name])
             yield _suspects(known[name])
-            yield from _incomplete(known[name], bounds, now)
+            yield from _incomplete(account.current(known[name]), bounds, now)
 
 
-def _failing(account: AccountVitals, bounds: Bounds) -> Iterator[Finding]:
+def _failing(account: AccountVitals, status: AccountStatus | None, bounds: Bounds) -> Iterator[Finding]:
     trouble = account.trouble
-    if trouble is not None and account.failed_intervals < bounds.failing_intervals:
-        return  # neither fine nor worth a notice yet
+    proven_at = _read_at(account, status) if trouble is None and status is not None else None
+    if proven_at is None and (trouble is None or account.failed_intervals < bounds.failing_intervals):
+        return  # neither known to be fine nor worth a notice yet
     facts: dict[str, object] = {}
     summary = f"account {account.name} works again"
     if trouble is not None:
@@ -79,9 +91,19 @@ def _failing(account: AccountVitals, bounds: Bounds) -> Iterator[Finding]:
         account=account.name,
         subject=f"{account.name} failing",
         state=state,
+        proven_at=proven_at,
         summary=summary,
         facts=facts,
     )
+
+
+def _read_at(account: AccountVitals, status: AccountStatus) -> datetime | None:
+    """Since when every listing of an account is read to its end, by whichever process; None while one never was."""
+    walks = account.current(status).walks
+    read = [walk.last_complete_at for walk in walks.values() if walk.last_complete_at is not None]
+    if not read or len(read) < len(walks) or (account.listings or frozenset()) - walks.keys():
+        return None
+    return min(read)
 
 
 def _expiry(status: AccountStatus, now: datetime) -> Finding:

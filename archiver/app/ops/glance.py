@@ -9,13 +9,16 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from archiver.model.errors import CatalogUnavailable
 from archiver.ports.catalog import AccountStatus, View
-from archiver.ports.statistics import Hour, Statistics, Troubled
+from archiver.ports.statistics import Hour, Statistics, Troubled, Waiting
 
 FRESH_FOR: Final = timedelta(seconds=1)
 CHART_FRESH_FOR: Final = timedelta(seconds=30)
-ANSWER_WITHIN: Final = timedelta(seconds=4)
+ANSWER_WITHIN: Final = timedelta(seconds=2)
+"""How long an answer is waited for: probes seldom have more patience than that."""
+
 DAY: Final = timedelta(hours=23)
 MOST_TROUBLED: Final = 5
+MOST_WAITING: Final = 3
 
 T = TypeVar("T")
 
@@ -29,10 +32,11 @@ class Source(View, Statistics, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glance:
-    """How far everything was at ``at``, by the catalog."""
+    """How far everything was at ``at``, by the catalog; ``waiting`` are the most urgent of each account."""
 
     at: datetime
     statuses: Sequence[AccountStatus]
+    waiting: Sequence[Waiting]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +56,11 @@ class Kept(Generic[T]):
         self._answer: T | None = None
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[T] | None = None
+
+    @property
+    def latest(self) -> T | None:
+        """The latest answer there was, however old; None before the first."""
+        return self._answer
 
     async def get(self) -> T:
         """The answer. Raises: CatalogUnavailable when it does not come within ``ANSWER_WITHIN``; CatalogError."""
@@ -86,6 +95,11 @@ class Glances:
         self._glance = Kept(self._look, FRESH_FOR)
         self._figures = Kept(self._figure, CHART_FRESH_FOR)
 
+    @property
+    def latest(self) -> Glance | None:
+        """The latest glance there was, however old; None before the first."""
+        return self._glance.latest
+
     async def glance(self) -> Glance:
         """How far everything is. Raises: CatalogError."""
         return await self._glance.get()
@@ -101,7 +115,8 @@ class Glances:
 
     async def _look(self) -> Glance:
         source = self._reached()
-        return Glance(statuses=await source.status(), at=await source.now())
+        statuses, waiting = await source.status(), await source.waiting(MOST_WAITING)
+        return Glance(statuses=statuses, waiting=waiting, at=await source.now())
 
     async def _figure(self) -> Figures:
         source = self._reached()

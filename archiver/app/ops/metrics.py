@@ -1,16 +1,9 @@
 """Metrics for Prometheus. What happened is counted where it happens; what is, is asked of the catalog at each scrape.
 
-Several processes of one host count into files of one folder, which the first of them adds up, so that a scrape shows
-them all. The client library wants to know of the folder before it is imported, hence ``shared_counts``.
-
-Source: https://prometheus.github.io/client_python/multiprocess/, read 2026-11-26.
+Several processes of one host count into files of one folder, which the first of them adds up: see ``sharing``.
 """
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Final
 
@@ -20,35 +13,22 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from archiver.app.daemon.vitals import Vitals
+from archiver.app.ops.glance import Glance
+from archiver.app.ops.sharing import choose_place, is_shared
 from archiver.model.account import AccountName
-from archiver.ports.catalog import AccountStatus
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # else a second series for each, which only OpenMetrics has a use for
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX: Final = "archiver"
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
-
-
-@contextmanager
-def shared_counts(processes: int) -> Iterator[None]:
-    """Let more than one process of this host count together while this is open; call it before ``Counts`` are made."""
-    if processes == 1 or _FOLDER in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="archiver-metrics-") as folder:
-        os.environ[_FOLDER] = folder
-        try:
-            yield
-        finally:
-            del os.environ[_FOLDER]
 
 
 class Counts:
     """Counts what happens in this process. The endpoint's names are the contract's."""
 
     def __init__(self) -> None:
+        choose_place()
         self._registry = registry = CollectorRegistry()
         self.listed = Counter("listed", "Recordings listed", ["account"], _PREFIX, registry=registry)
         self.downloads = Counter("downloads", "Downloads", ["account", "outcome"], _PREFIX, registry=registry)
@@ -70,15 +50,14 @@ class Counts:
         """The counts of one account, each of which is there from now on."""
         return AccountMeter(self, account)
 
-    def render(self, statuses: Sequence[AccountStatus], vitals: Vitals, now: datetime) -> bytes:
-        """Everything as Prometheus reads it."""
+    def render(self, glance: Glance | None, vitals: Vitals) -> bytes:
+        """Everything as Prometheus reads it; without a glance at the catalog, what was counted."""
         registry = CollectorRegistry()
-        registry.register(_Stock(statuses, vitals, now))
-        counts = registry if _FOLDER in os.environ else self._registry
-        if counts is registry:
+        registry.register(_Stock(glance, vitals))
+        if is_shared():
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here
             return generate_latest(registry)
-        return generate_latest(counts) + generate_latest(registry)
+        return generate_latest(self._registry) + generate_latest(registry)
 
 
 class AccountMeter:
@@ -122,35 +101,42 @@ class AccountMeter:
 class _Stock(Collector):
     """What there is, by the catalog; an account that has nothing to tell has no sample."""
 
-    def __init__(self, statuses: Sequence[AccountStatus], vitals: Vitals, now: datetime) -> None:
-        self._statuses = statuses
+    def __init__(self, glance: Glance | None, vitals: Vitals) -> None:
+        self._glance = glance
         self._vitals = vitals
-        self._now = now
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges of the contract."""
-        now = self._now
-        recordings = GaugeMetricFamily(f"{_PREFIX}_recordings", "Recordings by state", labels=["account", "state"])
-        backlog = _gauge("backlog", "Recordings that are not archived yet")
-        oldest = _gauge("oldest_pending_seconds", "How long the oldest of them waits")
-        expiry = _gauge("next_expiry_seconds", "How long until the first of them is deleted by the provider")
-        walks = GaugeMetricFamily(
-            f"{_PREFIX}_last_complete_walk_timestamp_seconds", "Last complete walk", labels=["account", "listing"]
-        )
-        for status in self._statuses:
-            for state, count in status.states.items():
-                recordings.add_metric([status.account, state], count)
-            backlog.add_metric([status.account], status.backlog)
-            if status.oldest_unarchived_at is not None:
-                oldest.add_metric([status.account], (now - status.oldest_unarchived_at).total_seconds())
-            if status.next_expiry_at is not None:
-                expiry.add_metric([status.account], (status.next_expiry_at - now).total_seconds())
-            for listing, walk in status.walks.items():
-                if walk.last_complete_at is not None:
-                    walks.add_metric([status.account, listing], walk.last_complete_at.timestamp())
-        yield from (recordings, backlog, oldest, expiry, walks)
+        """The gauges of the contract, and a few of our own."""
+        if self._glance is not None:
+            yield from _stock(self._glance)
         yield from _own(self._vitals)
+        reachable = float(self._glance is not None)
+        yield GaugeMetricFamily(f"{_PREFIX}_catalog_reachable", "Whether the catalog answered this scrape", reachable)
         yield InfoMetricFamily(f"{_PREFIX}_build", "The program", value={"version": version("recording-archiver")})
+
+
+def _stock(glance: Glance) -> Iterator[Metric]:
+    """The gauges of the contract."""
+    now = glance.at
+    recordings = GaugeMetricFamily(f"{_PREFIX}_recordings", "Recordings by state", labels=["account", "state"])
+    backlog = _gauge("backlog", "Recordings that are not archived yet")
+    oldest = _gauge("oldest_pending_seconds", "How long the oldest of them waits")
+    expiry = _gauge("next_expiry_seconds", "How long until the first of them is deleted by the provider")
+    walks = GaugeMetricFamily(
+        f"{_PREFIX}_last_complete_walk_timestamp_seconds", "Last complete walk", labels=["account", "listing"]
+    )
+    for status in glance.statuses:
+        for state, count in status.states.items():
+            recordings.add_metric([status.account, state], count)
+        backlog.add_metric([status.account], status.backlog)
+        if status.oldest_unarchived_at is not None:
+            oldest.add_metric([status.account], (now - status.oldest_unarchived_at).total_seconds())
+        if status.next_expiry_at is not None:
+            expiry.add_metric([status.account], (status.next_expiry_at - now).total_seconds())
+        for listing, walk in status.walks.items():
+            if walk.last_complete_at is not None:
+                walks.add_metric([status.account, listing], walk.last_complete_at.timestamp())
+    yield from (recordings, backlog, oldest, expiry, walks)
 
 
 def _own(vitals: Vitals) -> Iterator[Metric]:

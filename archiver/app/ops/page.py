@@ -1,8 +1,8 @@
 """The status page: one document, no script, nothing fetched from anywhere; good in light, in dark and on a phone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from itertools import groupby
 from typing import Final
@@ -10,30 +10,54 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from archiver.app.daemon.vitals import AccountVitals, Vitals
-from archiver.app.ops.glance import Figures
-from archiver.app.ops.readiness import Reason
+from archiver.app.ops.glance import Figures, Glance
+from archiver.app.ops.readiness import LOSING, Reason
 from archiver.model.account import AccountName
-from archiver.model.recording import State
+from archiver.model.recording import ListingName, State
 from archiver.model.units import format_size
 from archiver.ports.catalog import AccountStatus
 from archiver.ports.statistics import Hour
 
 REFRESH_S: Final = 30
 _SHOWN: Final = (State.VERIFIED, State.STORED, State.PENDING, State.DAMAGED, State.FAILED, State.GONE, State.EXCLUDED)
-_CHART_WIDTH: Final = 720
-_CHART_HEIGHT: Final = 120
+_CHART_HEIGHT: Final = 100
+_LEAST_HEIGHT: Final = 1.5
+_LABEL_EVERY: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What the page is made of. ``glance`` is the latest there was, None before the first; with ``is_current`` it is
+    how far everything is ``now``."""
+
+    now: datetime
+    glance: Glance | None
+    is_current: bool
+    figures: Figures | None
+    reasons: Sequence[Reason]
+    vitals: Vitals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """An hour in the chart, in its units."""
+    """An hour in a chart, in its units."""
 
     x: float
     y: float
-    width: float
     height: float
     title: str
-    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Bars by the hour, the highest as high as the chart; ``most`` says how much that is."""
+
+    name: str
+    total: str
+    most: str
+    bars: Sequence[Bar]
+    labels: Sequence[str]
+    height: int = _CHART_HEIGHT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +75,10 @@ class AccountView:
         """Whether this process looks after it."""
         return self.vitals is not None
 
+    def is_walked(self, listing: ListingName) -> bool:
+        """Whether a listing is still one to walk, as far as is known."""
+        return self.vitals is not None and (self.vitals.listings is None or listing in self.vitals.listings)
+
     @property
     def total(self) -> int:
         """How many recordings the catalog has of it."""
@@ -67,40 +95,45 @@ class AccountView:
         """The same in percent of all that can be archived."""
         states: Mapping[State, int] = self.status.states if self.status else {}
         wanted = self.total - states.get(State.EXCLUDED, 0) - states.get(State.GONE, 0)
-        return 100.0 * self.archived / wanted if wanted else 100.0
+        return 100.0 * self.archived / wanted if wanted else 0.0
 
 
-def render(
-    statuses: Sequence[AccountStatus], reasons: Sequence[Reason], figures: Figures | None, vitals: Vitals
-) -> str:
+def render(sight: Sight) -> str:
     """The page as HTML; whatever came from a provider is escaped."""
-    now = datetime.now(UTC)
-    accounts = _accounts(statuses, reasons, vitals)
+    statuses = sight.glance.statuses if sight.glance is not None else ()
+    accounts = _accounts(statuses, sight)
     return _PAGES.get_template("status.html").render(
-        now=now,
+        sight=sight,
+        now=sight.now,
         refresh_s=REFRESH_S,
         version=version("recording-archiver"),
-        vitals=vitals,
-        reasons=reasons,
+        vitals=sight.vitals,
+        reasons=sorted(sight.reasons, key=_urgency),
+        is_losing=any(reason.code in LOSING for reason in sight.reasons),
+        has_lost=any(reason.code in LOSING and reason.seconds < 0 for reason in sight.reasons),
         accounts=accounts,
         shown=_SHOWN,
         total=sum(account.total for account in accounts),
         archived=sum(account.archived for account in accounts),
         stored_bytes=sum(status.stored_bytes for status in statuses),
         backlog=sum(status.backlog for status in statuses),
-        figures=figures,
-        bars=_bars(figures.hours) if figures else (),
-        day_count=sum(hour.count for hour in figures.hours) if figures else 0,
-        day_bytes=sum(hour.bytes for hour in figures.hours) if figures else 0,
-        chart=(_CHART_WIDTH, _CHART_HEIGHT),
+        waiting=sight.glance.waiting if sight.glance else (),
+        troubled=sight.figures.troubled if sight.figures else (),
+        charts=_charts(sight.figures.hours) if sight.figures else (),
     )
 
 
-def _accounts(statuses: Sequence[AccountStatus], reasons: Sequence[Reason], vitals: Vitals) -> Sequence[AccountView]:
+def _urgency(reason: Reason) -> tuple[bool, bool]:
+    """What loses recordings first, then what is of all accounts."""
+    return reason.code not in LOSING, reason.account is not None
+
+
+def _accounts(statuses: Sequence[AccountStatus], sight: Sight) -> Sequence[AccountView]:
+    reasons, vitals = sorted(sight.reasons, key=_urgency), sight.vitals
     known = {status.account: status for status in statuses}
     ordered = sorted(reasons, key=lambda reason: reason.account or "")
     by_account = {name: list(some) for name, some in groupby(ordered, key=lambda reason: reason.account)}
-    names = sorted({*known, *vitals.accounts})
+    names = sorted({*known, *vitals.accounts}, key=lambda name: (name not in by_account, name))
     return [
         AccountView(
             name=name,
@@ -113,27 +146,26 @@ def _accounts(statuses: Sequence[AccountStatus], reasons: Sequence[Reason], vita
     ]
 
 
-def _bars(hours: Sequence[Hour]) -> Sequence[Bar]:
-    """The hours as bars, the highest as high as the chart."""
-    most = max((hour.count for hour in hours), default=0) or 1
-    step = _CHART_WIDTH / max(1, len(hours))
+def _charts(hours: Sequence[Hour]) -> Sequence[Chart]:
+    """What was stored, as recordings and as bytes."""
+    return (
+        _chart("Recordings stored", [(hour.begins_at, hour.count) for hour in hours], lambda count: f"{count:,}"),
+        _chart("Bytes stored", [(hour.begins_at, hour.bytes) for hour in hours], format_size),
+    )
+
+
+def _chart(name: str, amounts: Sequence[tuple[datetime, int]], shown: Callable[[int], str]) -> Chart:
+    most = max((amount for _, amount in amounts), default=0)
     bars = []
-    for place, hour in enumerate(hours):
-        height = _CHART_HEIGHT * hour.count / most
-        if hour.count:
-            height = max(height, 2.0)
-        title = f"{hour.begins_at:%Y-%m-%d %H:00} UTC: {hour.count:,} recordings, {format_size(hour.bytes)}"
-        bars.append(
-            Bar(
-                x=round(place * step + 1.5, 1),
-                y=round(_CHART_HEIGHT - height, 1),
-                width=round(step - 3, 1),
-                height=round(height, 1),
-                title=title,
-                label=f"{hour.begins_at:%H}" if place % 3 == 0 else "",
-            )
-        )
-    return bars
+    for place, (begins_at, amount) in enumerate(amounts):
+        height = max(_LEAST_HEIGHT, _CHART_HEIGHT * amount / most) if amount else 0.0
+        title = f"{begins_at:%Y-%m-%d %H:00} UTC: {shown(amount)}"
+        bars.append(Bar(x=place + 0.08, y=round(_CHART_HEIGHT - height, 2), height=round(height, 2), title=title))
+    labels = [
+        f"{begins_at:%H:00}{'' if place else ' UTC'}" for place, (begins_at, _) in enumerate(amounts[::_LABEL_EVERY])
+    ]
+    total = sum(amount for _, amount in amounts)
+    return Chart(name=name, total=shown(total), most=shown(most), bars=bars, labels=labels)
 
 
 def ago(moment: datetime | None, now: datetime) -> str:

@@ -2,24 +2,31 @@
 
 unarchived_age        a recording waits longer than max_unarchived_age
 walk_age              a listing was not read to its end for max_walk_age
-never_walked          an account was never read to its end
+never_walked          a listing that is configured was never read at all
 expiry_near           a recording that is not archived expires at the provider within EXPIRY_NEAR
 account_failing       the provider refuses the account, or cannot be reached
 catalog_unreachable, storage_unreachable, starting, draining
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from archiver.app.config.schema import OpsConfig
-from archiver.app.daemon.vitals import AccountVitals, Vitals
+from archiver.app.daemon.vitals import Vitals
 from archiver.model.account import AccountName
+from archiver.model.errors import CatalogError
 from archiver.ports.catalog import AccountStatus
+from archiver.ports.statistics import Waiting
 
 EXPIRY_NEAR: Final = timedelta(days=2)
 """A recording that the provider will delete so soon, and that is not archived, is an alarm."""
+
+LOSING: Final = frozenset({"expiry_near"})
+"""Reasons to fear that a recording is lost soon; the others are reasons to look before that."""
+
+_OF_WAITING: Final = frozenset({"expiry_near", "unarchived_age"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +63,49 @@ def process_reasons(vitals: Vitals) -> Iterator[Reason]:
         yield _plain("storage_unreachable", vitals.storage_trouble)
 
 
+def unreachable(error: CatalogError) -> Reason:
+    """The catalog does not answer now, though it did when the daemon last looked."""
+    return _plain("catalog_unreachable", str(error))
+
+
 def account_reasons(
     statuses: Sequence[AccountStatus], vitals: Vitals, bounds: OpsConfig, now: datetime
 ) -> Iterator[Reason]:
     """What the catalog and this process know of the accounts on duty."""
     known = {status.account: status for status in statuses}
+    yield from trouble_reasons(vitals, now)
+    for name, account in vitals.accounts.items():
+        if name in known:
+            yield from freshness(account.current(known[name]), bounds, now)
+        walked = known[name].walks if name in known else {}
+        missing = sorted((account.listings or frozenset()) - walked.keys())
+        if not walked or missing:
+            which = f"listing {', '.join(missing)}" if missing else "the account"
+            message = f"{which} was not read yet"
+            yield _bound(name, "never_walked", now - vitals.started_at, bounds.max_walk_age, message)
+
+
+def explained(reasons: Iterable[Reason], waiting: Iterable[Waiting]) -> Iterator[Reason]:
+    """The same reasons; those of recordings that wait name the most urgent one, and what went wrong with it last."""
+    urgent: dict[AccountName | None, Waiting] = {}
+    for one in waiting:
+        urgent.setdefault(one.account, one)
+    for reason in reasons:
+        first = urgent.get(reason.account)
+        if first is None or reason.code not in _OF_WAITING:
+            yield reason
+        else:
+            why = first.error or ("the provider has no audio of it yet" if first.reason else "it was not tried yet")
+            yield replace(reason, message=f"{reason.message}; the most urgent, {first.recording_id}: {why}")
+
+
+def trouble_reasons(vitals: Vitals, now: datetime) -> Iterator[Reason]:
+    """What this process knows of the accounts on duty, whatever the catalog says."""
     for name, account in vitals.accounts.items():
         if account.trouble is not None and account.trouble_since is not None:
             seconds = (now - account.trouble_since).total_seconds()
             message = f"{account.trouble.code}: {account.trouble}"
             yield Reason(account=name, code="account_failing", seconds=max(0, seconds), limit=0, message=message)
-        if name in known:
-            yield from freshness(known[name], bounds, now)
-        if name not in known or not known[name].walks:
-            yield _never_walked(account, vitals, bounds, now)
 
 
 def freshness(status: AccountStatus, bounds: OpsConfig, now: datetime) -> Iterator[Reason]:
@@ -89,11 +125,6 @@ def freshness(status: AccountStatus, bounds: OpsConfig, now: datetime) -> Iterat
             since = f"since {walk.last_complete_at:%Y-%m-%d %H:%M} UTC" if walk.last_complete_at else "yet"
             message = f"listing {listing} was not read to its end {since}{why}"
             yield _bound(status.account, "walk_age", age, bounds.max_walk_age, message)
-
-
-def _never_walked(account: AccountVitals, vitals: Vitals, bounds: OpsConfig, now: datetime) -> Reason:
-    message = "no listing of the account was read to its end yet"
-    return _bound(account.name, "never_walked", now - vitals.started_at, bounds.max_walk_age, message)
 
 
 def _bound(account: AccountName, code: str, found: timedelta, limit: timedelta, message: str) -> Reason:

@@ -5,39 +5,36 @@
     /metrics   for Prometheus: see ``metrics``
     /          for people: see ``page``
 
-With a token in the configuration every address asks for it; beyond loopback the configuration demands one (S6).
+With a token in the configuration every address asks for it, and beyond loopback there has to be one: see ``gate``.
 """
 
-import hmac
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from archiver.app.config.schema import OpsConfig
+from archiver.app.config.values import Address
 from archiver.app.daemon.vitals import Vitals
-from archiver.app.ops.glance import Glances
+from archiver.app.ops.gate import bounded, guarded
+from archiver.app.ops.glance import Figures, Glance, Glances
 from archiver.app.ops.metrics import CONTENT_TYPE, Counts
-from archiver.app.ops.page import render
-from archiver.app.ops.readiness import Reason, account_reasons, process_reasons
+from archiver.app.ops.page import Sight, render
+from archiver.app.ops.readiness import Reason, account_reasons, explained, process_reasons, trouble_reasons, unreachable
 from archiver.model.errors import CatalogError, ConfigError
-from archiver.model.secret import Secret
-from archiver.ports.catalog import AccountStatus
 
-log = structlog.get_logger()
+_IDLE_S: Final = 75.0
+"""A connection without a request is closed after so long."""
 
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "archiver",
-    "X-Content-Type-Options": "nosniff",
-}
+_LIBRARY_LOG: Final = logging.getLogger("archiver.ops")
+_LIBRARY_LOG.setLevel(
+    logging.CRITICAL
+)  # it would report each request of a stranger that is no HTTP as an error of ours
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,36 +58,46 @@ class Endpoint:
 
     async def metrics(self, _request: web.Request) -> web.Response:
         """What Prometheus scrapes; without the catalog what this host counted itself."""
-        statuses, at = await self._known()
-        return web.Response(body=self.counts.render(statuses, self.vitals, at), headers={"Content-Type": CONTENT_TYPE})
-
-    async def page(self, _request: web.Request) -> web.Response:
-        """The status page."""
-        statuses, reasons = await self._judge()
-        try:
-            figures = await self.glances.figures()
-        except CatalogError:
-            figures = None
-        text = render(statuses, reasons, figures, self.vitals)
-        return web.Response(text=text, content_type="text/html")
-
-    async def _known(self) -> tuple[Sequence[AccountStatus], datetime]:
         try:
             glance = await self.glances.glance()
         except CatalogError:
-            return (), datetime.now(UTC)
-        return glance.statuses, glance.at
+            glance = None
+        return web.Response(body=self.counts.render(glance, self.vitals), headers={"Content-Type": CONTENT_TYPE})
 
-    async def _judge(self) -> tuple[Sequence[AccountStatus], list[Reason]]:
+    async def page(self, _request: web.Request) -> web.Response:
+        """The status page; while the catalog is away, how far everything was when it last answered."""
+        (glance, reasons), figures = await asyncio.gather(self._judge(), self._figures())
+        sight = Sight(
+            now=datetime.now(UTC) if glance is None else glance.at,
+            glance=glance or self.glances.latest,
+            is_current=glance is not None,
+            figures=figures,
+            reasons=reasons,
+            vitals=self.vitals,
+        )
+        return web.Response(text=render(sight), content_type="text/html")
+
+    async def _figures(self) -> Figures | None:
+        try:
+            return await self.glances.figures()
+        except CatalogError:
+            return None
+
+    async def _judge(self) -> tuple[Glance | None, list[Reason]]:
+        """A glance, None while the catalog is away, and the reasons; without one these are of the latest there was."""
         reasons = list(process_reasons(self.vitals))
         try:
             glance = await self.glances.glance()
         except CatalogError as error:
-            if not reasons:
-                reasons.append(Reason(account=None, code=error.code, seconds=0, limit=0, message=str(error)))
-            return (), reasons
-        reasons += account_reasons(glance.statuses, self.vitals, self.config, glance.at)
-        return glance.statuses, reasons
+            if self.vitals.catalog_trouble is None and (self.glances.source is not None or not reasons):
+                reasons.append(unreachable(error))
+            latest, now = self.glances.latest, datetime.now(UTC)
+            found = trouble_reasons(self.vitals, now) if latest is None else self._reasons(latest, now)
+            return None, [*reasons, *found]
+        return glance, [*reasons, *self._reasons(glance, glance.at)]
+
+    def _reasons(self, glance: Glance, now: datetime) -> Iterator[Reason]:
+        return explained(account_reasons(glance.statuses, self.vitals, self.config, now), glance.waiting)
 
 
 @asynccontextmanager
@@ -103,53 +110,37 @@ async def serving(endpoint: Endpoint) -> AsyncIterator[str | None]:
     if listen is None:
         yield None
         return
-    app = web.Application(middlewares=[_guarded(endpoint.config.token)], client_max_size=1024)
+    app = web.Application(middlewares=[guarded(endpoint.config.token)], client_max_size=1024)
     app.router.add_get("/healthz", endpoint.alive)
     app.router.add_get("/readyz", endpoint.ready)
     app.router.add_get("/metrics", endpoint.metrics)
     app.router.add_get("/", endpoint.page)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_LIBRARY_LOG,
+        handle_signals=False,
+        keepalive_timeout=_IDLE_S,
+        shutdown_timeout=1.0,
+    )
     await runner.setup()
     try:
+        listener = await _listen(runner, listen)
         try:
-            await web.TCPSite(runner, listen.host, listen.port).start()
-        except OSError as error:
-            message = f"{listen.host}:{listen.port} cannot be listened on: {error.strerror or error}"
-            fix = 'stop what listens there, or set another one, or "" for none'
-            raise ConfigError(message, key="ops.listen", fix=fix) from error
-        host, port, *_ = runner.addresses[0]
-        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            host, port, *_ = listener.sockets[0].getsockname()
+            yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        finally:
+            listener.close()
     finally:
         await runner.cleanup()
 
 
-def _guarded(token: Secret | None) -> Middleware:
-    """Ask for the token, and never show what went wrong inside."""
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        try:
-            is_let_in = token is None or _is_let_in(request, token)
-            response = await handler(request) if is_let_in else _who_are_you()
-        except web.HTTPException as refusal:
-            response = web.Response(status=refusal.status, text=f"{refusal.reason}\n", headers=_kept(refusal))
-        except Exception:
-            log.exception("endpoint_broke", path=request.path)
-            response = web.Response(status=500, text="Internal Server Error\n")
-        response.headers.update(_HEADERS)
-        return response
-
-    return guard
-
-
-def _who_are_you() -> web.Response:
-    return web.Response(status=401, text="Unauthorized\n", headers={"WWW-Authenticate": "Bearer"})
-
-
-def _kept(refusal: web.HTTPException) -> dict[str, str]:
-    return {name: refusal.headers[name] for name in ("Allow",) if name in refusal.headers}
-
-
-def _is_let_in(request: web.Request, token: Secret) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.reveal().encode())
+async def _listen(runner: web.AppRunner, listen: Address) -> asyncio.Server:
+    assert runner.server is not None, "it is set up"
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.create_server(bounded(runner.server), listen.host, listen.port)
+    except OSError as error:
+        message = f"{listen.host}:{listen.port} cannot be listened on: {error.strerror or error}"
+        fix = 'stop what listens there, or set another one, or "" for none'
+        raise ConfigError(message, key="ops.listen", fix=fix) from error

@@ -5,8 +5,9 @@ from typing import Any
 
 from archiver.app.daemon.vitals import AccountVitals, Vitals
 from archiver.model.account import AccountName
-from archiver.model.recording import ListingName, State
+from archiver.model.recording import ListingName, RecordingId, State
 from archiver.ports.catalog import AccountStatus, ListingStatus
+from archiver.ports.statistics import Waiting
 
 ACME = AccountName("acme")
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -45,3 +46,18 @@ def make_vitals(**changes: Any) -> Vitals:
         is_started=True,
         accounts={ACME: AccountVitals(name=ACME, provider="vobiz", **changes)},
     )
+
+
+def make_waiting(**changes: Any) -> Waiting:
+    """A recording of the account that is due."""
+    facts: dict[str, Any] = {
+        "account": ACME,
+        "recording_id": RecordingId("r1"),
+        "reason": None,
+        "error": None,
+        "attempts": 0,
+        "first_seen_at": NOW,
+        "next_attempt_at": None,
+        "expires_at": None,
+    }
+    return Waiting(**facts | changes)

@@ -5,10 +5,13 @@ from datetime import timedelta
 import pytest
 
 from archiver.app.config.schema import OpsConfig
-from archiver.app.ops.readiness import account_reasons, process_reasons
+from archiver.app.ops.readiness import account_reasons, explained, process_reasons
 from archiver.model.errors import Denied
+from archiver.model.recording import ListingName
+from archiver.model.recording import Reason as WaitsFor
 from archiver.ports.catalog import AccountStatus
-from tests.unit.app.ops.accounts import ACME, NOW, RECORDINGS, make_status, make_vitals, make_walk
+from archiver.ports.statistics import Waiting
+from tests.unit.app.ops.accounts import ACME, NOW, RECORDINGS, make_status, make_vitals, make_waiting, make_walk
 
 BOUNDS = OpsConfig()
 
@@ -51,6 +54,35 @@ def test_what_is_not_configured_is_not_judged() -> None:
     stranger = make_status(account="former", walks={RECORDINGS: make_walk(timedelta(days=9))})
     reasons = list(account_reasons([stranger], make_vitals(), BOUNDS, NOW))
     assert [(reason.account, reason.code) for reason in reasons] == [(ACME, "never_walked")]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "why"),
+    [
+        ([make_waiting(error="the audio is empty"), make_waiting(recording_id="r2")], "r1: the audio is empty"),
+        ([make_waiting(reason=WaitsFor.NOT_READY)], "r1: the provider has no audio of it yet"),
+        ([make_waiting()], "r1: it was not tried yet"),
+        ([make_waiting(account="other", error="refused")], "UTC"),
+    ],
+)
+def test_why_something_is_about_to_be_lost_is_said(waiting: list[Waiting], why: str) -> None:
+    """T4: a reason that a recording waits names the most urgent one of its account, and its latest error."""
+    status = make_status(next_expiry_at=NOW + timedelta(hours=3), backlog=1, walks={RECORDINGS: make_walk(None)})
+    near, walk = explained(account_reasons([status], make_vitals(), BOUNDS, NOW), waiting)
+    assert near.message.endswith(why)
+    assert "r1" not in walk.message
+
+
+def test_only_listings_that_are_configured_are_judged() -> None:
+    """T4: a listing that the configuration asks for no more makes nothing unready; one that was never read does."""
+    former = {RECORDINGS: make_walk(), ListingName("user:1"): make_walk(timedelta(days=9))}
+    status = make_status(walks=former)
+    assert [reason.code for reason in account_reasons([status], make_vitals(), BOUNDS, NOW)] == ["walk_age"]
+    now_asked = make_vitals(listings=frozenset({RECORDINGS}))
+    assert not list(account_reasons([status], now_asked, BOUNDS, NOW))
+    new = make_vitals(listings=frozenset({RECORDINGS, ListingName("user:2")}))
+    (reason,) = account_reasons([status], new, BOUNDS, NOW)
+    assert (reason.code, "user:2" in reason.message) == ("never_walked", True)
 
 
 def test_the_process_itself_may_not_be_ready() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -14,13 +14,14 @@ from archiver.app.config.schema import OpsConfig
 from archiver.app.ops.metrics import Counts
 from archiver.app.ops.server import Endpoint, serving
 from archiver.catalog.postgres import Catalog
-from archiver.model.errors import ConfigError, Denied
+from archiver.model.errors import CatalogUnavailable, ConfigError, Denied
 from archiver.model.secret import Secret
 from archiver.ports.catalog import AccountStatus
+from archiver.ports.statistics import Hour, Troubled, Waiting
 from tests.builders import ACCOUNT, make_listed, make_malformed, make_page, make_walk_request
 from tests.contract.catalog.setting import Catalog as AnyCatalog
 from tests.contract.catalog.setting import record, suspect_one
-from tests.unit.app.ops.accounts import ACME, NOW, make_vitals
+from tests.unit.app.ops.accounts import ACME, NOW, make_status, make_vitals, make_waiting
 
 HOSTILE = '<script>alert("x")</script>'
 
@@ -177,8 +178,79 @@ async def test_a_frozen_catalog_freezes_nobody(monkeypatch: pytest.MonkeyPatch) 
         answers = await asyncio.gather(*(client.get("/readyz") for _ in range(10)), client.get("/metrics"))
         assert (await client.get("/healthz"))[0] == 200
     assert [status for status, _, _ in answers] == [503] * 10 + [200]
-    assert json.loads(answers[0][1])["reasons"][0]["code"] == "catalog_unavailable"
+    assert json.loads(answers[0][1])["reasons"][0]["code"] == "catalog_unreachable"
     assert source.asked == 1
+
+
+class Leaving:
+    """A catalog that knows one account, until it leaves."""
+
+    is_there = True
+
+    async def status(self) -> Sequence[AccountStatus]:
+        """One account, whose oldest recording expires soon."""
+        if not self.is_there:
+            raise CatalogUnavailable("refused")
+        return [make_status(next_expiry_at=NOW + timedelta(hours=3), backlog=41, stored_bytes=7_000_000)]
+
+    async def now(self) -> datetime:
+        """The time."""
+        return NOW
+
+    async def waiting(self, _limit: int) -> Sequence[Waiting]:
+        """It, and what is wrong with it."""
+        return [make_waiting(error="the audio is empty")]
+
+    async def throughput(self, _window: timedelta) -> Sequence[Hour]:
+        """An hour."""
+        return [Hour(begins_at=NOW, count=1234, bytes=5)]
+
+    async def troubled(self, _limit: int) -> Sequence[Troubled]:
+        """None."""
+        return []
+
+
+async def test_a_catalog_that_leaves_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T4: while the catalog is away the page shows what it said last, and says so; metrics show no state that is not
+    known, but what was counted; troubles that the process knows by itself are told."""
+    monkeypatch.setattr("archiver.app.ops.glance.FRESH_FOR", timedelta(0))
+    endpoint = make_endpoint(source := Leaving())
+    endpoint.counts.of(ACME).stored(100, 0.5)
+    endpoint.vitals.accounts[ACME].fail(Denied("401: who are you"), NOW)
+    async with opened(endpoint) as client:
+        _, page, _ = await client.get("/")
+        _, metrics, _ = await client.get("/metrics")
+        assert "Recordings are about to be lost." in page
+        assert "at most 1,234" in page
+        assert page.count("the audio is empty") == 2
+        assert "The catalog does not answer now" not in page
+        assert "archiver_catalog_reachable 1.0" in metrics
+        source.is_there = False
+        _, page, _ = await client.get("/")
+        _, metrics, _ = await client.get("/metrics")
+        status, text, _ = await client.get("/readyz")
+    assert "The catalog does not answer now" in page
+    assert "7 MB" in page
+    assert "archiver_catalog_reachable 0.0" in metrics
+    assert "archiver_recordings{" not in metrics
+    assert "archiver_downloads_total{" in metrics
+    codes = [reason["code"] for reason in json.loads(text)["reasons"]]
+    assert status == 503
+    assert codes[:2] == ["catalog_unreachable", "account_failing"]
+    assert "expiry_near" in codes
+
+
+async def test_before_the_catalog_was_reached() -> None:
+    """T3: until catalog and storage were reached the process is alive and not ready, and invents no numbers."""
+    endpoint = make_endpoint()
+    endpoint.vitals.is_started = False
+    async with opened(endpoint) as client:
+        assert (await client.get("/healthz"))[0] == 200
+        status, text, _ = await client.get("/readyz")
+        _, page, _ = await client.get("/")
+    assert (status, [reason["code"] for reason in json.loads(text)["reasons"]]) == (503, ["starting"])
+    assert "is not known now" in page
+    assert "recordings verified" not in page
 
 
 async def test_an_address_in_use_is_named() -> None:
@@ -196,12 +268,3 @@ async def test_it_can_be_turned_off() -> None:
     """With an empty address nothing is listened on."""
     async with serving(Endpoint(config=make_config(""), vitals=make_vitals(), counts=Counts())) as listen:
         assert listen is None
-
-
-async def test_troubled_recordings_are_found(catalog: Catalog) -> None:
-    """The page's figures: what was stored this hour, and which recordings to look at."""
-    await fill(catalog)
-    claimed = await catalog.troubled(5)
-    assert [(one.recording_id, one.is_suspect, one.reason) for one in claimed] == [("r1", True, HOSTILE)]
-    hours = await catalog.throughput(NOW - NOW)
-    assert [hour.count for hour in hours] == [1]
