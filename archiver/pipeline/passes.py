@@ -14,7 +14,7 @@ import structlog
 
 from archiver.model.account import Account
 from archiver.model.errors import ArchiverError, CatalogError, Denied
-from archiver.model.listing import Listing, Window
+from archiver.model.listing import Listing, WalkKind, Window
 from archiver.pipeline.breaker import Breaker, GatedWork, WatchedProvider
 from archiver.pipeline.flow import Flow
 from archiver.pipeline.retry import RetryPolicy
@@ -121,7 +121,11 @@ class AccountPass:
 
     async def _walk(self, listing: Listing) -> None:
         with self._isolated():
-            await self._walker.walk(listing, self._scope.window)
+            report = await self._walker.walk(listing, self._scope.window)
+            is_resumed = self._tally.reached[listing.name].is_resumed
+            if is_resumed and report.is_complete and self._scope.window.is_open:
+                # What appeared meanwhile in the part that was read before is not left to another pass (O5)
+                await self._walker.walk(listing, self._scope.window, WalkKind.INCREMENTAL)
 
     @contextmanager
     def _isolated(self) -> Iterator[None]:

@@ -10,11 +10,13 @@ from archiver.ports.metering import Meter
 
 @dataclass(slots=True)
 class Reached:
-    """How far a walk has come: distinct rows seen, and what the listing claims to hold."""
+    """How far a walk has come: distinct rows seen, and what the listing claims to hold. ``is_resumed``: an earlier run
+    began it."""
 
     seen: int = 0
     total: int | None = None
     is_over: bool = False
+    is_resumed: bool = False
 
 
 @dataclass(slots=True)

@@ -82,6 +82,7 @@ class Walker:
             is_exclusive=self.is_exclusive,
         )
         walk = await self.policy.outlast(self.intake.begin_walk, request)
+        reached.is_resumed = walk.is_resumed
         try:
             async with self._held(walk):
                 ending = await self._read(walk, reached)

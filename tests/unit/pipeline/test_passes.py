@@ -12,17 +12,17 @@ import stamina
 from structlog.testing import capture_logs
 
 from archiver.model.errors import CatalogUnavailable, Denied, Gone, Unreachable
-from archiver.model.listing import Listing, Page, Walk, Window
+from archiver.model.listing import Cursor, Listing, Page, Walk, Window
 from archiver.model.objects import Key
 from archiver.model.outcome import Outcome
 from archiver.model.recording import Claim, LeaseId, ListingName, Reason, State
 from archiver.pipeline.registrar import Registrar
 from archiver.ports.catalog import ClaimRequest, PageIntake, Recorded, WalkRequest
 from archiver.ports.provider import Media, MediaRequest
-from tests.builders import ACCOUNT
+from tests.builders import ACCOUNT, RECORDINGS
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.provider import FakeProvider
-from tests.unit.pipeline.bench import MS, Bench, GatedProvider, RunningClock, make_account
+from tests.unit.pipeline.bench import MS, Bench, GatedProvider, RunningClock, ScriptedProvider, make_account, make_rows
 from tests.unit.pipeline.sounds import wav
 
 NAMES = [f"r{number}" for number in range(10)]
@@ -316,3 +316,23 @@ async def test_a_suspect_that_is_gone_rests(bench: Bench) -> None:
         (found,) = await bench.catalog.lookup("r1", bench.account.name)
     assert "no recording r1" in (found.suspect or "")
     assert len(bench.provider.media_requests) == 4
+
+
+async def test_a_resumed_walk_leaves_nothing_to_the_next_pass(bench: Bench) -> None:
+    """O5: what appeared in the part of a listing that an interrupted run had read is archived by the next run."""
+    late, early = make_rows("late"), make_rows("r1")
+    first = Page(rows=early, next_cursor=Cursor("2"), total=2)
+    provider = bench.provider = ScriptedProvider(iter([first, asyncio.CancelledError()]))
+    async with bench.start():
+        with pytest.raises(asyncio.CancelledError):
+            await bench.walker.walk(RECORDINGS, Window())
+        provider.script = iter(
+            [
+                Page(rows=make_rows("r2"), total=2),
+                Page(rows=(*late, *early), next_cursor=Cursor("2"), total=3),
+                Page(rows=make_rows("r2"), total=3),
+            ]
+        )
+        bench.offer("late", "r1", "r2")
+        await bench.one_pass().run()
+    assert await bench.states() == {State.VERIFIED: 3}
