@@ -16,8 +16,9 @@ from archiver.model.errors import Unreachable
 from archiver.model.secret import Secret
 from archiver.net.hooks import hook_client
 from archiver.pipeline.retry import RetryPolicy
+from archiver.ports.catalog import ListingStatus
 from tests.system.service import Receiver, receiver
-from tests.unit.app.ops.accounts import ACME, NOW, make_status, make_vitals
+from tests.unit.app.ops.accounts import ACME, NOW, RECORDINGS, make_status, make_vitals
 
 HASTY = RetryPolicy(max_attempts=3, backoff=timedelta(milliseconds=5))
 BOUNDS = Bounds(failing_intervals=1, max_walk_age=timedelta(hours=2))
@@ -52,6 +53,25 @@ async def test_of_many_processes_one_tells(catalog: Catalog) -> None:
     assert hooks.told("account_failing") == ["begun", "over"]
     assert len({notice["id"] for notice in hooks.notices}) == 2
     assert hooks.notices[0]["facts"]["code"] == "unreachable"
+
+
+async def test_hosts_that_see_different_things_do_not_contradict_each_other(catalog: Catalog) -> None:
+    """A host that saw an account fail tells it; one that saw nothing tells no recovery before the account was walked
+    since, by whomever."""
+    failing, idle = make_vitals(), make_vitals()
+    failing.accounts[ACME].fail(Unreachable("refused"), NOW)
+    now = await catalog.now()
+    walked = ListingStatus(last_at=now, last_complete_at=now - timedelta(minutes=5), is_complete=False, doubt="refused")
+    again = ListingStatus(last_at=now, last_complete_at=now + timedelta(minutes=1), is_complete=True, doubt=None)
+    async with receiver() as hooks, telling(hooks) as notices:
+        for _ in range(3):
+            await notices.look(catalog, [make_status(walks={RECORDINGS: walked})], failing, now)
+            await notices.look(catalog, [make_status(walks={RECORDINGS: walked})], idle, now)
+        await hooks.until_told("account_failing", 1)
+        for _ in range(3):
+            await notices.look(catalog, [make_status(walks={RECORDINGS: again})], idle, now)
+        await hooks.until_told("account_failing", 2)
+    assert hooks.told("account_failing") == ["begun", "over"]
 
 
 async def test_more_of_the_same_is_told_and_less_is_not(catalog: Catalog) -> None:
