@@ -6,7 +6,7 @@ from typing import Final
 from archiver.catalog.pool import Sessions
 from archiver.catalog.queries import load
 from archiver.model.account import AccountName
-from archiver.ports.coordination import Budget, RunKind, RunLease
+from archiver.ports.coordination import Budget, LatestRun, RunKind, RunLease
 
 _SQL: Final = load("coordination")
 
@@ -45,6 +45,11 @@ class PostgresRuns:
         """Begin the run of a fire time; None when it is not ours."""
         rows = await self._sessions.fetch(_SQL["begin_run"], account, kind, fire_at, lease)
         return RunLease(rows[0][0]) if rows else None
+
+    async def latest_run(self, account: AccountName, kind: RunKind) -> LatestRun | None:
+        """The run of a kind that was begun last, by whomever."""
+        rows = await self._sessions.fetch_anew(_SQL["latest_run"], account, kind)
+        return LatestRun(**rows[0]) if rows else None
 
     async def renew_run(self, run: RunLease, lease: timedelta) -> bool:
         """Hold a run for another ``lease`` from now."""

@@ -35,6 +35,14 @@ class Budget:
     burst: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatestRun:
+    """The scheduled run of a kind that was begun last: its fire time, and whether it was done."""
+
+    fire_at: datetime
+    is_done: bool
+
+
 class Budgets(Protocol):
     """Rate budgets. They hold for every process on the catalog that names the same credential."""
 
@@ -66,6 +74,9 @@ class Runs(Protocol):
         A run that was given back, or whose lease ran out, is taken over. A newer fire time makes up for older ones;
         none begins while another run of the kind is held. The account must be enrolled.
         """
+
+    async def latest_run(self, account: AccountName, kind: RunKind) -> LatestRun | None:
+        """The run of a kind that was begun last, by whomever; None when none ever was."""
 
     async def renew_run(self, run: RunLease, lease: timedelta) -> bool:
         """Hold a run for another ``lease`` from now; False when somebody else took it over."""

@@ -1,6 +1,7 @@
 """What budgets and scheduled runs promise, whoever keeps them."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -9,7 +10,7 @@ import pytest
 from archiver.model.account import AccountName
 from archiver.model.units import parse_rate
 from archiver.net.pacing import budget_of
-from archiver.ports.coordination import Budgets, RunKind, Runs
+from archiver.ports.coordination import Budgets, LatestRun, RunKind, Runs
 from tests.builders import ACCOUNT
 
 SLOW: Final = budget_of("vobiz api.example.com MA_1", parse_rate("1/min"), 3)
@@ -139,6 +140,22 @@ class CoordinationContract:
         assert late is not None
         await coordination.end_run(late)
         assert await coordination.begin_run(ACCOUNT, RunKind.WALK, NOON, LEASE) is None
+
+    async def test_the_latest_run_is_known(self, coordination: Coordination) -> None:
+        """T1: whoever starts can see what was begun last, and whether it was done; a run given back was not."""
+        assert await coordination.latest_run(ACCOUNT, RunKind.FULL_WALK) is None
+        for fire_at in (NOON, NOON + LEASE):
+            run = await coordination.begin_run(ACCOUNT, RunKind.FULL_WALK, fire_at, LEASE)
+            assert run is not None
+            begun = LatestRun(fire_at=fire_at, is_done=False)
+            assert await coordination.latest_run(ACCOUNT, RunKind.FULL_WALK) == begun
+            await coordination.end_run(run)
+            assert await coordination.latest_run(ACCOUNT, RunKind.FULL_WALK) == replace(begun, is_done=True)
+        assert await coordination.latest_run(ACCOUNT, RunKind.VERIFY) is None
+        run = await coordination.begin_run(ACCOUNT, RunKind.VERIFY, NOON, LEASE)
+        assert run is not None
+        await coordination.release_run(run)
+        assert await coordination.latest_run(ACCOUNT, RunKind.VERIFY) == LatestRun(fire_at=NOON, is_done=False)
 
     async def test_who_is_not_enrolled_has_no_runs(self, coordination: Coordination) -> None:
         """A run belongs to an account that is enrolled."""

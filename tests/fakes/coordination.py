@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from archiver.model.account import AccountName
 from archiver.model.errors import CatalogUnavailable
-from archiver.ports.coordination import Budget, RunKind, RunLease
+from archiver.ports.coordination import Budget, LatestRun, RunKind, RunLease
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = timedelta(0)
@@ -75,6 +75,12 @@ class FakeCoordination:
         begun = RunLease(uuid4())
         self._runs[account, kind] = _Run(fire_at, begun, now + lease)
         return begun
+
+    async def latest_run(self, account: AccountName, kind: RunKind) -> LatestRun | None:
+        """The run of a kind that was begun last."""
+        self._answer()
+        run = self._runs.get((account, kind))
+        return LatestRun(fire_at=run.fire_at, is_done=run.has_ended) if run else None
 
     async def renew_run(self, run: RunLease, lease: timedelta) -> bool:
         """Hold a run for another ``lease`` from now."""

@@ -12,10 +12,11 @@ from archiver.ports.coordination import RunKind
 @dataclass(slots=True)
 class Bells:
     """The latest fire time of each kind that was rung for. A run that another host has is looked at again, since that
-    host may die of it."""
+    host may die of it; one that is owed is answered with the next bell."""
 
     _rung: dict[RunKind, datetime] = field(default_factory=dict)
     _elsewhere: dict[RunKind, datetime] = field(default_factory=dict)
+    _owed: dict[RunKind, datetime] = field(default_factory=dict)
     _event: asyncio.Event = field(default_factory=asyncio.Event)
 
     def ring(self, kind: RunKind, fire_at: datetime) -> bool:
@@ -33,6 +34,10 @@ class Bells:
         """Another host has this run."""
         self._elsewhere[kind] = fire_at
 
+    def owe(self, kind: RunKind, fire_at: datetime) -> None:
+        """This run could not be done now."""
+        self._owed[kind] = fire_at
+
     async def wait(self, look_again: timedelta) -> bool:
         """Wait for a bell; False when there are only runs of others to be looked at again, after ``look_again``."""
         with suppress(TimeoutError):
@@ -43,5 +48,8 @@ class Bells:
     def take(self) -> Sequence[tuple[RunKind, datetime]]:
         """All that is to be answered, full walks first: the incremental one has little to do after it."""
         due = {**self._elsewhere, **self._rung}
+        if self._rung:
+            due = {**self._owed, **due}
+            self._owed = {}
         self._rung, self._elsewhere = {}, {}
         return sorted(due.items(), key=lambda run: run[0] is not RunKind.FULL_WALK)

@@ -1,7 +1,8 @@
 """The duty of one account: what is done for it when its bells ring, and what is carried meanwhile.
 
 Every host has the same schedule, and each scheduled run is one host's: the one that began it in the catalog first. The
-others do nothing but take up what is due. A host that dies loses its run to the next one that looks.
+others do nothing but take up what is due. A host that dies loses its run to the next one that looks; what fell due
+while no host was there, or could not be done because the provider was away, is made up for by one run.
 """
 
 import asyncio
@@ -48,13 +49,17 @@ class Terms:
 
 @dataclass(slots=True, kw_only=True)
 class AccountDuty:
-    """One account's part of the daemon; run it once. ``tally`` counts what this process did for it since it began."""
+    """One account's part of the daemon; run it once. ``tally`` counts what this process did for it since it began.
+
+    ``missed`` answers the last fire time of a kind since another one; None when there was none.
+    """
 
     config: AccountConfig
     wired: WiredAccount
     terms: Terms
     vitals: AccountVitals
     tally: Tally
+    missed: Callable[[RunKind, datetime], datetime | None]
     _work: StandingWork | None = None
     _walks: Bells = field(default_factory=Bells)
     _verifications: Bells = field(default_factory=Bells)
@@ -66,8 +71,7 @@ class AccountDuty:
 
     def ring(self, kind: RunKind, fire_at: datetime) -> None:
         """A run is due. What was due before and has not begun is made up for by this one."""
-        bells = self._verifications if kind is RunKind.VERIFY else self._walks
-        self.vitals.missed_runs += bells.ring(kind, fire_at)
+        self.vitals.missed_runs += self._bells(kind).ring(kind, fire_at)
 
     def wake(self) -> None:
         """There may be something to carry: another host found it."""
@@ -95,6 +99,9 @@ class AccountDuty:
             group.create_task(self._carry())
             group.create_task(self._attend_verification())
             self._walking = group.create_task(self._attend_walks())
+
+    def _bells(self, kind: RunKind) -> Bells:
+        return self._verifications if kind is RunKind.VERIFY else self._walks
 
     async def _carry(self) -> None:
         await self._known.wait()
@@ -137,7 +144,20 @@ class AccountDuty:
             return
         self._trouble = work.trouble
         await work.begin_pass()
+        if not self._known.is_set():
+            await self._catch_up()
         self._known.set()
+
+    async def _catch_up(self) -> None:
+        """Ring for what fell due while no host was there, and for what one died of."""
+        archive = self.terms.archive
+        for kind in (RunKind.FULL_WALK, RunKind.VERIFY):
+            latest = await archive.policy.outlast(archive.catalog.latest_run, self.wired.name, kind)
+            if latest is None:  # the first incremental walk of an account reads everything
+                continue
+            due = self.missed(kind, latest.fire_at) or (None if latest.is_done else latest.fire_at)
+            if due is not None:
+                self.ring(kind, due)
 
     async def _answer(self, kind: RunKind, fire_at: datetime) -> None:
         if self._work is None or self.terms.is_worker:
@@ -145,45 +165,55 @@ class AccountDuty:
         archive = self.terms.archive
         lease = await archive.policy.outlast(archive.catalog.begin_run, self.wired.name, kind, fire_at, archive.lease)
         if lease is None:
-            bells = self._verifications if kind is RunKind.VERIFY else self._walks
-            bells.leave(kind, fire_at)
+            self._bells(kind).leave(kind, fire_at)
             return
         try:
             async with self._held(lease):
-                await self._do(self._work, kind)
+                is_done = await self._do(self._work, kind)
         except BaseException:
             with suppress(CatalogError, TimeoutError):  # the lease runs out by itself
                 async with asyncio.timeout(GIVE_BACK_WITHIN.total_seconds()):
                     await asyncio.shield(archive.catalog.release_run(lease))
             raise
-        await archive.policy.outlast(archive.catalog.end_run, lease)
+        if is_done:
+            await archive.policy.outlast(archive.catalog.end_run, lease)
+        else:
+            await archive.policy.outlast(archive.catalog.release_run, lease)
+            self._bells(kind).owe(kind, fire_at)
         if self.terms.on_walked is not None:
             self.terms.on_walked()
 
-    async def _do(self, work: StandingWork, kind: RunKind) -> None:
-        """Do what a run is for; what goes wrong with the account is the account's."""
+    async def _do(self, work: StandingWork, kind: RunKind) -> bool:
+        """Do what a run is for; what goes wrong with the account is the account's. Answers whether it was done."""
         try:
-            await (self._verify() if kind is RunKind.VERIFY else self._walk(work, kind))
+            if kind is not RunKind.VERIFY:
+                return await self._walk(work, kind)
+            await self._verify()
         except CatalogError:
             raise
         except StorageError as error:  # what cannot be read now is read by a later run
             log.warning("verify_interrupted", account=self.wired.name, error=str(error))
+            return False
         except Exception as error:
             log.exception("account_broke_us", account=self.wired.name)
             self._judge(ArchiverError(f"internal error: {type(error).__name__}: {error}"))
+        return True
 
-    async def _walk(self, work: StandingWork, kind: RunKind) -> None:
+    async def _walk(self, work: StandingWork, kind: RunKind) -> bool:
+        """Walk all listings. A full walk that was shown nothing is not done: it costs little to try it again soon."""
         done = await work.walk(WalkKind.FULL if kind is RunKind.FULL_WALK else WalkKind.INCREMENTAL)
         self.vitals.listings = done.listings or self.vitals.listings
-        self._judge(done.error or self._trouble)
+        self._judge(done.error or self._trouble, is_interval=kind is RunKind.WALK)
+        is_refused = done.error is not None and not any(reached.seen for reached in self.tally.reached.values())
+        return kind is RunKind.WALK or not is_refused
 
-    def _judge(self, error: ArchiverError | None) -> None:
+    def _judge(self, error: ArchiverError | None, *, is_interval: bool = True) -> None:
         if error is None:
             if self.vitals.trouble is not None:
                 log.info("account_recovered", account=self.wired.name)
             self.vitals.recover()
             return
-        self.vitals.fail(error, datetime.now(UTC))
+        self.vitals.fail(error, datetime.now(UTC), is_interval=is_interval)
         log.error("account_failed", account=self.wired.name, code=error.code, error=str(error), fix=error.fix)
 
     async def _admitted(self) -> StandingWork:
@@ -232,7 +262,9 @@ class AccountDuty:
         async def hold() -> None:
             while True:
                 await asyncio.sleep(archive.lease.total_seconds() / 3)
-                await archive.policy.outlast(archive.catalog.renew_run, lease, archive.lease)
+                if not await archive.policy.outlast(archive.catalog.renew_run, lease, archive.lease):
+                    log.warning("run_taken_over", account=self.wired.name)  # each walk and copy has a lease of its own
+                    return
 
         keeper = asyncio.create_task(hold())
         try:

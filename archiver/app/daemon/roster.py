@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -131,6 +132,7 @@ class Roster:
                 terms=self.terms,
                 vitals=vitals,
                 tally=vitals.tally,
+                missed=partial(self.timetable.missed, name),
             )
             if not post.is_leaving:
                 await post.duty.run()

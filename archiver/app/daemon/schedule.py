@@ -1,9 +1,8 @@
 """The clock of the daemon: APScheduler's ticks, which only ring bells.
 
-APScheduler 3 cancels the jobs that run when it shuts down, drops a tick that comes late, and takes a weekday's number
-for another day than crontab does. So its jobs do nothing but report that they are due (with all the times that passed
-meanwhile), weekdays go in by name, and its timer is woken often: it does not see a machine sleep, nor a clock that is
-set. Intervals are aligned to the epoch, so that every host of a catalog has the same fire times.
+APScheduler 3 cancels the jobs that run when it shuts down, and drops a tick that comes late. So its jobs do nothing but
+report that they are due (with all the times that passed meanwhile), and its timer is woken often: it does not see a
+machine sleep, nor a clock that is set.
 
 Source: https://apscheduler.readthedocs.io/en/3.x/userguide.html, read 2026-11-22.
 """
@@ -18,12 +17,10 @@ from typing import Any, Final, TypeAlias
 import structlog
 from apscheduler.events import EVENT_JOB_SUBMITTED
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.combining import OrTrigger
-from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from archiver.app.config.accounts import AccountSchedule
-from archiver.app.config.expression import Every, Expression
+from archiver.app.config.expression import Expression
+from archiver.app.daemon.triggers import latest_due, trigger_of
 from archiver.model.account import AccountName
 from archiver.ports.coordination import RunKind
 
@@ -32,7 +29,6 @@ log = structlog.get_logger()
 Ring: TypeAlias = "Callable[[AccountName, RunKind, datetime, int], None]"
 """Called when a run is due: its fire time, and how many earlier ones passed unseen."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WAKE: Final = timedelta(seconds=5)
 """How late a tick can be after the machine slept."""
 _SET_BACK: Final = timedelta(seconds=30)
@@ -46,7 +42,7 @@ class Timetable:
     def __init__(self, timezone: tzinfo, ring: Ring) -> None:
         self.timezone = timezone
         self._ring = ring
-        self._scheduler = AsyncIOScheduler(timezone=timezone)
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._scheduler.add_listener(self._submitted, EVENT_JOB_SUBMITTED)
         self._expressions: dict[str, tuple[AccountName, RunKind, Expression]] = {}
 
@@ -64,7 +60,13 @@ class Timetable:
         """When a run of an account is due next; None when it has no such run."""
         job = self._scheduler.get_job(f"{account} {kind}")
         due: datetime | None = job.next_run_time if job else None
-        return due and due.astimezone(UTC)
+        return due
+
+    def missed(self, account: AccountName, kind: RunKind, since: datetime) -> datetime | None:
+        """The last fire time after ``since`` that has come; None when there was none, or there is no such run."""
+        if (entry := self._expressions.get(f"{account} {kind}")) is None:
+            return None
+        return latest_due(entry[2], self.timezone, since, datetime.now(UTC))
 
     def _add(self, account: AccountName, kind: RunKind, expression: Expression) -> None:
         name = f"{account} {kind}"
@@ -82,7 +84,7 @@ class Timetable:
         times = event.scheduled_run_times
         if event.job_id in self._expressions:  # else it was taken away while its tick was on the way
             account, kind, _ = self._expressions[event.job_id]
-            self._ring(account, kind, times[-1].astimezone(UTC), len(times) - 1)
+            self._ring(account, kind, times[-1], len(times) - 1)
 
     async def _watch_clock(self) -> None:
         """Wake the scheduler often, and compute fire times anew when the clock was set back."""
@@ -109,19 +111,6 @@ class Timetable:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             self._scheduler.shutdown(wait=False)
-
-
-def trigger_of(expression: Expression, timezone: tzinfo) -> Any:
-    """The scheduler's trigger for an expression.
-
-    In crontab a day fits when the day of the month or the weekday does, where both are given; the scheduler wants both.
-    """
-    if isinstance(expression, Every):
-        return IntervalTrigger(seconds=expression.interval.total_seconds(), start_date=_EPOCH, timezone=timezone)
-    hours = {"minute": expression.minute, "hour": expression.hour, "month": expression.month, "timezone": timezone}
-    if "*" in (expression.day, expression.weekday):
-        return CronTrigger(day=expression.day, day_of_week=expression.weekday, **hours)
-    return OrTrigger([CronTrigger(day=expression.day, **hours), CronTrigger(day_of_week=expression.weekday, **hours)])
 
 
 def _expressions(schedule: AccountSchedule) -> Mapping[RunKind, Expression]:

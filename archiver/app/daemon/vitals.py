@@ -36,11 +36,11 @@ class AccountVitals:
             return status
         return replace(status, walks={name: walk for name, walk in status.walks.items() if name in self.listings})
 
-    def fail(self, error: ArchiverError, now: datetime) -> None:
-        """A scheduled walk was spoiled."""
+    def fail(self, error: ArchiverError, now: datetime, *, is_interval: bool = True) -> None:
+        """A walk was spoiled, with ``is_interval`` one of those that come at every interval."""
         self.trouble_since = self.trouble_since or now
         self.trouble = error
-        self.failed_intervals += 1
+        self.failed_intervals += is_interval
 
     def recover(self) -> None:
         """A scheduled walk went well."""

@@ -33,6 +33,11 @@ WHERE (run.lease_until IS NULL OR run.lease_until <= now())
   AND (run.ended_at IS NULL OR excluded.fire_at > run.fire_at OR run.fire_at > now() + interval '5 minutes')
 RETURNING lease_id
 
+-- name: latest_run
+-- $1 account's name, $2 kind.
+SELECT run.fire_at, run.ended_at IS NOT NULL AS is_done
+FROM scheduled_runs run JOIN accounts a ON a.id = run.account_id WHERE a.name = $1 AND run.kind = $2
+
 -- name: renew_run
 -- Hold a run for longer. $1 run, $2 lease.
 UPDATE scheduled_runs SET lease_until = now() + $2::interval WHERE lease_id = $1 AND ended_at IS NULL RETURNING kind
