@@ -182,8 +182,10 @@ def check_stop(machine: Machine) -> None:
     machine.until(lambda: states(machine).get("pending", 0) > 0, "downloads run")
     since = machine.cursor()
     machine.sh("systemctl stop archiver")
-    events = [json.loads(line) for line in machine.journal("archiver", since).splitlines() if line.startswith("{")]
-    (draining,) = (event for event in events if event["event"] == "daemon_draining")
+    wrote = machine.journal("archiver", since)
+    events = [json.loads(line) for line in wrote.splitlines() if line.startswith("{")]
+    draining = next((event for event in events if event["event"] == "daemon_draining"), None)
+    assert draining is not None, wrote
     finished = sum(event["event"] == "recording_verified" for event in events)
     assert draining["in_flight"] > 0, events
     assert finished >= draining["in_flight"], events
