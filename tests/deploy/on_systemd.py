@@ -158,6 +158,7 @@ def check_restarts(machine: Machine) -> None:
         say(f"{what}: active again after {took:.0f} s, all 80 verified")
         if what == "kill -9":
             _be_impatient(machine)
+    _be_patient(machine)
 
 
 def _is_restarted(machine: Machine, before: str, restarts: int) -> bool:
@@ -170,6 +171,11 @@ def _be_impatient(machine: Machine) -> None:
     folder = machine.tree / "etc/systemd/system/archiver.service.d"
     folder.mkdir()
     (folder / "test.conf").write_text(IMPATIENT)
+    machine.sh("systemctl daemon-reload; systemctl restart archiver")
+
+
+def _be_patient(machine: Machine) -> None:
+    (machine.tree / "etc/systemd/system/archiver.service.d/test.conf").unlink()
     machine.sh("systemctl daemon-reload; systemctl restart archiver")
 
 

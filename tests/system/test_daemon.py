@@ -11,13 +11,14 @@ import pytest
 
 from archiver.catalog.pool import open_connection
 from tests.system.oracle import consult, rests
-from tests.system.service import receiver, service
+from tests.system.service import Service, receiver, service
 from tests.system.stage import ACCOUNT, WITHIN_S, Stage, staged
 
 _FORMER = """
 INSERT INTO walks (account_id, listing, kind, lease, ended_at)
 SELECT id, 'former', 'full', '1 minute', now() - interval '9 days' FROM accounts
 """
+_LONG_AGO = "UPDATE scheduled_runs SET fire_at = fire_at - interval '2 years' WHERE kind = 'full_walk'"
 SHORT = ("--audio-seconds", "1", "--late-arrivals", "0")
 
 
@@ -148,6 +149,35 @@ async def test_a_catalog_that_is_away_is_waited_for(stage: Stage) -> None:
     process.send_signal(signal.SIGTERM)
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, said
+
+
+async def test_what_was_due_while_nobody_was_there_is_made_up_for(stage: Stage, catalog_dsn: str) -> None:
+    """T1, D3: a full walk whose time passed while no daemon ran is done by the next one, once; while the provider is
+    away it is owed."""
+    async with service(stage) as one:
+        await one.until_said("walk_ended")
+        await one.stop(signal.SIGTERM)
+    stage.config.write_text(stage.config.read_text().replace("every 5s", "0 0 1 1 *"))
+    async with open_connection(catalog_dsn) as connection:
+        await connection.execute(_LONG_AGO)
+    await stage.control(faults=["unauthorized:on=list,share=1,times=0"])
+    async with service(stage) as one:
+        await one.until_said("account_failed", 3)
+        assert set(_full_walks(one)) == {False}
+        await stage.control(clear_faults=True)
+        async with asyncio.timeout(WITHIN_S):
+            while True not in _full_walks(one):
+                await one.until_said("walk_ended", len(one.said("walk_ended")) + 1)
+        await one.stop(signal.SIGTERM)
+    async with service(stage) as one:
+        await one.until_said("walk_ended", 3)
+        await one.stop(signal.SIGTERM)
+        assert _full_walks(one) == []
+
+
+def _full_walks(one: Service) -> list[bool]:
+    """Whether its full walks were complete."""
+    return [walk["complete"] for walk in one.said("walk_ended") if walk["kind"] == "full"]
 
 
 async def test_processes_of_a_host_work_and_are_counted_together(stage: Stage) -> None:

@@ -149,11 +149,19 @@ class AccountDuty:
         self._known.set()
 
     async def _catch_up(self) -> None:
-        """Ring for what fell due while no host was there, and for what one died of."""
+        """Ring for what fell due while no host was there, and for what one died of.
+
+        An account that is new begins with neither: its first incremental walk reads everything.
+        """
         archive = self.terms.archive
         for kind in (RunKind.FULL_WALK, RunKind.VERIFY):
             latest = await archive.policy.outlast(archive.catalog.latest_run, self.wired.name, kind)
-            if latest is None:  # the first incremental walk of an account reads everything
+            if latest is None:
+                begun = await archive.policy.outlast(
+                    archive.catalog.begin_run, self.wired.name, kind, datetime.now(UTC), archive.lease
+                )
+                if begun is not None:
+                    await archive.policy.outlast(archive.catalog.end_run, begun)
                 continue
             due = self.missed(kind, latest.fire_at) or (None if latest.is_done else latest.fire_at)
             if due is not None:

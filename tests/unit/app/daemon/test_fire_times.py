@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.app.config.expression import parse_expression
-from archiver.app.daemon.triggers import latest_due, trigger_of
+from archiver.app.daemon.schedule import latest_due, trigger_of
 
 THURSDAY = datetime(2026, 11, 26, 12, tzinfo=UTC)
 BERLIN, HAVANA, LORD_HOWE = ZoneInfo("Europe/Berlin"), ZoneInfo("America/Havana"), ZoneInfo("Australia/Lord_Howe")
