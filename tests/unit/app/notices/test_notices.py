@@ -47,8 +47,10 @@ async def test_of_many_processes_one_tells(catalog: Catalog) -> None:
             await asyncio.gather(*(notices.look(catalog, [make_status()], vitals, NOW) for _ in range(4)))
         await hooks.until_told("account_failing", 1)
         vitals.accounts[ACME].recover()
+        later = await catalog.now() + timedelta(minutes=1)
+        walked = ListingStatus(last_at=later, last_complete_at=later, is_complete=True, doubt=None)
         for _ in range(3):
-            await notices.look(catalog, [make_status()], vitals, NOW)
+            await notices.look(catalog, [make_status(walks={RECORDINGS: walked})], vitals, later)
         await hooks.until_told("account_failing", 2)
     assert hooks.told("account_failing") == ["begun", "over"]
     assert len({notice["id"] for notice in hooks.notices}) == 2
