@@ -12,8 +12,12 @@ from datetime import timedelta
 from typing import Final, ParamSpec, TypeVar
 
 import stamina
+import structlog
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from archiver.model.errors import CatalogUnavailable, StorageError, StorageUnavailable, Transient
+from archiver.model.errors import ArchiverError, CatalogUnavailable, StorageError, StorageUnavailable, Transient
+
+log = structlog.get_logger()
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +29,15 @@ PATIENCE: Final = timedelta(minutes=5)
 """So long a one-shot waits for a catalog or a storage to return."""
 
 _LARGEST_EXPONENT: Final = 32
+
+
+def _tell(details: RetryDetails) -> None:
+    error = details.caused_by
+    code = error.code if isinstance(error, ArchiverError) else type(error).__name__
+    log.warning("retry", code=code, error=str(error), failures=details.retry_num, pause_s=round(details.wait_for, 1))
+
+
+set_on_retry_hooks([_tell])  # the library's own words name no account, but a block of our code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
