@@ -52,8 +52,8 @@ def install(machine: Machine) -> None:
 
 
 def paste(machine: Machine, name: str) -> None:
-    """Run a block of the runbook in the clone. What apt would install is there."""
-    steps = runbook_steps(name).replace("apt-get install", "true apt-get install")
+    """Run a block of the runbook in the clone. What apt would install is there, and our account has another name."""
+    steps = runbook_steps(name).replace("apt-get install", "true apt-get install").replace("acme-india", ACCOUNT)
     machine.sh(f"cd /root/clone\n{steps}")
 
 
@@ -106,7 +106,7 @@ def check_units(machine: Machine) -> None:
 
 def check_start(machine: Machine, secrets: set[str]) -> None:
     """Started when ready; unprivileged; secrets come as credentials and stand nowhere else."""
-    machine.sh("systemctl start archiver")
+    paste(machine, "start")
     assert machine.show("archiver", "ActiveState") == "active"
     assert "daemon_ready" in machine.journal("archiver")
     process = machine.show("archiver", "MainPID")
@@ -176,7 +176,8 @@ def _be_impatient(machine: Machine) -> None:
 
 def _be_patient(machine: Machine) -> None:
     (machine.tree / "etc/systemd/system/archiver.service.d/test.conf").unlink()
-    machine.sh("systemctl daemon-reload; systemctl restart archiver")
+    paste(machine, "drop-in")
+    assert "/srv/recordings" in machine.show("archiver", "ReadWritePaths")
 
 
 def check_stop(machine: Machine) -> None:
@@ -203,12 +204,10 @@ def check_stop(machine: Machine) -> None:
 
 def check_backfill(machine: Machine) -> None:
     """A pass for one account; its options from a file; its timer."""
-    machine.sh(f"systemctl start archiver-backfill@{ACCOUNT}")
-    assert machine.show(f"archiver-backfill@{ACCOUNT}", "Result") == "success"
-    (machine.tree / "etc/archiver/backfill/all.env").write_text("BACKFILL=--dry-run\n")
-    machine.sh("systemctl start archiver-backfill@all")
-    assert "dry" in machine.journal("archiver-backfill@all").lower()
-    machine.sh(f"systemctl enable --now archiver-backfill@{ACCOUNT}.timer")
+    paste(machine, "one-shots")
+    for name in (ACCOUNT, "lately"):
+        assert machine.show(f"archiver-backfill@{name}", "Result") == "success"
+    assert "2 accounts" in machine.journal("archiver-backfill@lately")
     assert "archiver-backfill" in machine.sh("systemctl list-timers --no-pager")
     machine.sh(f"systemctl disable --now archiver-backfill@{ACCOUNT}.timer")
     say("backfill: one account, options from a file, timer")
