@@ -114,8 +114,10 @@ class ClaimRequest:
     in this pass; one that waits for media that is not there yet comes again only with another pass. A verified suspect
     is taken too, until it is confirmed; the pass that stored it does not take it again.
 
-    With ``due_only`` a pass takes none before it is due, but for those that no pass ever had. ``slots`` is how many
-    recordings of the account may be claimed at once, by all processes that name a number; None claims without one.
+    With ``due_only`` a pass takes none before it is due, but for those that no pass ever had; one that has attempts
+    left of a former pass goes on with these, so that passes may begin faster than attempts follow each other.
+    ``slots`` is how many recordings of the account may be claimed at once, by all processes that name a number; None
+    claims without one.
     """
 
     account: AccountName

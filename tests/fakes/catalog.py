@@ -153,7 +153,7 @@ class FakeCatalog:
         return [self._take(row, request) for row in claimable[: max(0, free)]]
 
     def _take(self, row: Row, request: ClaimRequest) -> Claim:
-        if row.has_turn(request):
+        if row.has_turn(request) and not row.goes_on(request):
             row.pass_started_at, row.attempts_in_pass = request.pass_started_at, 0
         if request.slots is not None:
             self._slots[request.account] = request.slots

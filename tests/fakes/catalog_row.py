@@ -79,6 +79,10 @@ class Row:
         """Whether it may come again in a pass that had it already."""
         return self.attempts_in_pass < request.max_attempts and self.reason is not Reason.NOT_READY
 
+    def goes_on(self, request: ClaimRequest) -> bool:
+        """Whether it uses the attempts up that it has left of a former pass."""
+        return request.due_only and 0 < self.attempts_in_pass < request.max_attempts
+
     def comes_again(self, request: ClaimRequest) -> bool:
         """Whether the pass takes it as soon as it is due, and not before."""
         if self.has_turn(request):

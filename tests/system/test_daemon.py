@@ -11,7 +11,7 @@ import pytest
 
 from archiver.catalog.pool import open_connection
 from tests.system.oracle import consult, rests
-from tests.system.service import Service, receiver, service
+from tests.system.service import SETTINGS, Service, receiver, service
 from tests.system.stage import ACCOUNT, WITHIN_S, Stage, staged
 
 _FORMER = """
@@ -178,6 +178,20 @@ async def test_what_was_due_while_nobody_was_there_is_made_up_for(stage: Stage, 
 def _full_walks(one: Service) -> list[bool]:
     """Whether its full walks were complete."""
     return [walk["complete"] for walk in one.said("walk_ended") if walk["kind"] == "full"]
+
+
+async def test_a_suspect_is_one_though_walks_are_frequent(tmp_path: Path, catalog_dsn: str) -> None:
+    """B3, O6: attempts that take longer than the time between two walks come to an end all the same: five of them, one
+    look by a later pass, then rest."""
+    options = ("--recordings", "3", *SHORT, "--fault", "wav44:share=1,times=0")
+    async with staged(tmp_path, catalog_dsn, *options) as stage:
+        stage.amend(SETTINGS.replace('backoff = "50ms"', 'backoff = "250ms"'))
+        async with service(stage) as one:
+            await one.until_said("suspect_confirmed", 3)
+            await one.until_said("walk_ended", len(one.said("walk_ended")) + 2)
+            await one.stop(signal.SIGTERM)
+        assert len(one.said("recording_suspect")) == 3
+        assert await stage.media_requests() == 3 * (5 + 1)
 
 
 async def test_processes_of_a_host_work_and_are_counted_together(stage: Stage) -> None:

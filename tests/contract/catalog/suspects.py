@@ -63,6 +63,17 @@ class SuspectContract(CatalogSuite):
         await self.pass_time(catalog, MOMENT)
         assert (await claim_one(catalog, pass_started_at=started_at)).refused == OTHER
 
+    async def test_attempts_go_on_where_passes_are_short(self, catalog: Catalog) -> None:
+        """Where only what is due is asked for, a pass that begins meanwhile gives nobody's attempts back: what is
+        refused each time comes to its last attempt, with what it was refused for; and then begins anew."""
+        await record(catalog, make_listed())
+        for attempt in (0, 1, 2, 0):
+            claimed = await claim_one(catalog, due_only=True, max_attempts=3)
+            assert claimed.attempts_in_pass == attempt
+            assert attempt == 0 or claimed.refused == FIRST
+            await settle(catalog, Retry(claimed, "too short", timedelta(0), refused=FIRST))
+            await self.pass_time(catalog, MOMENT)
+
     async def test_a_suspect_says_why(self, catalog: Catalog) -> None:
         """A suspect is verified like any other, is shown with its reason, and leaves nothing to do for its own pass."""
         await record(catalog, make_listed())
