@@ -34,14 +34,10 @@ class Machine:
         """One property of a unit."""
         return self.sh(f"systemctl show --value --property={fact} {unit}").strip()
 
-    def journal(self, unit: str, since: str = "") -> str:
-        """What a unit wrote, after a cursor or from the beginning."""
-        after = f"--after-cursor='{since}'" if since else ""
-        return self.sh(f"journalctl --sync; journalctl --unit={unit} --output=cat {after}")
-
-    def cursor(self) -> str:
-        """Where the journal ends now."""
-        return self.sh("journalctl --sync; journalctl --lines=0 --show-cursor").partition("-- cursor: ")[2].strip()
+    def journal(self, unit: str, former: str = "") -> str:
+        """What a unit wrote, without what it had written by then (``former``): a cursor of journalctl's is off by one where the
+        last entry was another unit's."""
+        return self.sh(f"journalctl --sync; journalctl --unit={unit} --output=cat").removeprefix(former)
 
     def until(self, is_so: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> float:
         """Wait until something is so; answers the seconds it took. Raises: TimeoutError that says what was not."""
