@@ -35,8 +35,8 @@ class Machine:
         return self.sh(f"systemctl show --value --property={fact} {unit}").strip()
 
     def journal(self, unit: str, former: str = "") -> str:
-        """What a unit wrote, without what it had written by then (``former``): a cursor of journalctl's is off by one where the
-        last entry was another unit's."""
+        """What a unit wrote since it had written ``former``. A cursor of journalctl is off by one where the last entry
+        is another unit's."""
         return self.sh(f"journalctl --sync; journalctl --unit={unit} --output=cat").removeprefix(former)
 
     def until(self, is_so: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> float:

@@ -197,6 +197,7 @@ class AccountDuty:
             if kind is not RunKind.VERIFY:
                 return await self._walk(work, kind)
             await self._verify()
+            return not self._is_over()  # one that was drained goes on after the next start
         except CatalogError:
             raise
         except StorageError as error:  # what cannot be read now is read by a later run
