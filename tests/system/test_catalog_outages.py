@@ -25,7 +25,7 @@ from tests.system.wire import Wire, detour
 
 SHORT = timedelta(seconds=1)
 OPTIONS = ("--recordings", "60", "--audio-seconds", "1", "--page-cap", "20", "--late-arrivals", "0")
-WAITING = b"retry "
+WAITING = b'"event": "retry"'
 """What a command says when it waits for the catalog."""
 
 
