@@ -55,12 +55,8 @@ async def watched() -> AsyncIterator[None]:
 
 def _watchdog_interval() -> float | None:
     """The seconds between two signs of life; None when nobody waits for ours."""
-    wanted = os.environ.get("WATCHDOG_USEC", "")
-    if (
-        not wanted.isdecimal()
-        or not int(wanted)
-        or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid())
-    ):
+    wanted, process = os.environ.get("WATCHDOG_USEC", ""), str(os.getpid())
+    if not wanted.isdecimal() or not int(wanted) or os.environ.get("WATCHDOG_PID", process) != process:
         return None
     return int(wanted) / 2_000_000
 

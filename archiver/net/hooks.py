@@ -66,13 +66,8 @@ class HookClient:
                 ) as answer,
             ):
                 _judge(hook, answer)
-        except (
-            aiohttp.ClientError,
-            TimeoutError,
-            OSError,
-            ValueError,
-        ) as error:  # the last of a host that cannot be one
-            # What the library says holds the address, so it is not chained
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # The last is of a host that cannot be one. What the library says holds the address, so it is not chained
             raise Transient(f"{hook.host} cannot be reached: {type(error).__name__}") from None
 
 

@@ -183,7 +183,7 @@ class AccountPass:
 
     def _is_cut_off(self) -> bool:
         """Whether the account could not be reached at all, so that downloads would only use up attempts."""
-        return self._tally.trouble is not None and not any(reached.seen for reached in self._tally.reached.values())
+        return self._tally.trouble is not None and not self._tally.has_reached
 
     async def _claims(self) -> ClaimRequest:
         return ClaimRequest(

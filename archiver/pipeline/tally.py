@@ -72,6 +72,11 @@ class Tally:
             self.meter.missed(error.code)
 
     @property
+    def has_reached(self) -> bool:
+        """Whether any listing showed anything; while none did, the account may not be reachable at all."""
+        return any(reached.seen for reached in self.reached.values())
+
+    @property
     def left(self) -> int | None:
         """How many recordings are still to be fetched, as far as is known; None before the catalog was asked."""
         if self.backlog is None:

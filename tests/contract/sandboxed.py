@@ -1,6 +1,5 @@
 """The stage of a provider contract over the sandbox: a real adapter, real HTTP, and peers that do one thing only."""
 
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from tests.accounts import account_of, make_client, provider_of
 from tests.contract.provider import ANCHOR
 from tests.fakes import web
 from tests.fakes.web import Handler, answering
+from tests.servers.ports import unused_port
 
 OPTIONS = SandboxOptions(
     seed=7,
@@ -108,10 +108,3 @@ async def build(stack: AsyncExitStack, settings: Mapping[str, Any]) -> Provider:
     """An adapter over a client that lives as long as the stack."""
     http = await stack.enter_async_context(make_client(account_of(settings)))
     return provider_of(settings, http)
-
-
-def unused_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,13 +8,13 @@ import json
 import os
 import re
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from tests.deploy.trees import BASE, FOLDER, MACHINE, ROOT, debian, require, run, say, wheels
-from tests.deploy.vessel import Vessel, enter, first_process, stop, unpacked, until
+from tests.deploy.trees import BASE, FOLDER, MACHINE, ROOT, debian, require, run, say, until, wheels
+from tests.deploy.vessel import Vessel, enter, first_process, stop, unpacked
+from tests.servers.ports import unused_port
 
 IMAGE: Final = "localhost/archiver-test"
 MOST_ADDED_MB: Final = 130
@@ -95,7 +95,7 @@ def _summary(output: str) -> dict[str, Any]:
 
 def check_services(vessel: Vessel) -> None:
     """A backfill and a daemon in the image, against a sandbox in the image."""
-    port = _free_port()
+    port = unused_port()
     sandbox = vessel.start("sandbox", "--recordings", "40", "--late-arrivals", "0", "--write-config", "made.toml")
     try:
         made = vessel.state / "made.toml"
@@ -129,12 +129,6 @@ def check_daemon(vessel: Vessel, port: int) -> None:
     assert code == 0, output
     assert "daemon_draining" in output
     assert "daemon_ended" in output
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def main() -> int:

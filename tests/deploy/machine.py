@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.deploy.trees import FOLDER, MACHINE, debian, run
+from tests.deploy.trees import FOLDER, MACHINE, debian, run, until
 
 WITHIN_S: Final = 120
 
@@ -41,12 +41,10 @@ class Machine:
 
     def until(self, is_so: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> float:
         """Wait until something is so; answers the seconds it took. Raises: TimeoutError that says what was not."""
-        start = time.monotonic()
-        while not is_so():
-            if time.monotonic() > start + within_s:
-                raise TimeoutError(f"not within {within_s} s: {what}\n{self.journal('archiver')[-2000:]}")
-            time.sleep(0.3)
-        return time.monotonic() - start
+        try:
+            return until(is_so, what, within_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.journal('archiver')[-2000:]}") from None
 
 
 @contextmanager

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,16 @@ def run(*command: str | Path, **options: object) -> str:
         shown = " ".join(map(str, command))
         raise RuntimeError(f"{shown}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
     return str(done.stdout)
+
+
+def until(is_so: Callable[[], bool], what: str, within_s: float = 60.0) -> float:
+    """Wait until something is so; answers the seconds it took. Raises: TimeoutError that says what was not."""
+    start = time.monotonic()
+    while not is_so():
+        if time.monotonic() > start + within_s:
+            raise TimeoutError(f"not within {within_s} s: {what}")
+        time.sleep(0.2)
+    return time.monotonic() - start
 
 
 def require(*programs: str) -> None:

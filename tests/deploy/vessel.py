@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from tests.deploy.trees import run
+from tests.deploy.trees import run, until
 
 WITHIN_S: Final = 60
 
@@ -105,12 +104,3 @@ def stop(process: "subprocess.Popen[str]") -> tuple[int, str]:
     os.kill(first_process(process), signal.SIGTERM)
     output, _ = process.communicate(timeout=WITHIN_S)
     return process.returncode, output
-
-
-def until(is_so: Callable[[], bool], what: str) -> None:
-    """Wait until something is so. Raises: TimeoutError that says what was not."""
-    end = time.monotonic() + WITHIN_S
-    while not is_so():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {WITHIN_S} s: {what}")
-        time.sleep(0.2)

@@ -144,7 +144,7 @@ class AccountDuty:
             return
         self._trouble = work.trouble
         await work.begin_pass()
-        if not self._known.is_set():
+        if not self._known.is_set() and not self.terms.is_worker:
             await self._catch_up()
         self._known.set()
 
@@ -213,8 +213,7 @@ class AccountDuty:
         done = await work.walk(WalkKind.FULL if kind is RunKind.FULL_WALK else WalkKind.INCREMENTAL)
         self.vitals.listings = done.listings or self.vitals.listings
         self._judge(done.error or self._trouble, is_interval=kind is RunKind.WALK)
-        is_refused = done.error is not None and not any(reached.seen for reached in self.tally.reached.values())
-        return kind is RunKind.WALK or not is_refused
+        return kind is RunKind.WALK or done.error is None or self.tally.has_reached
 
     def _judge(self, error: ArchiverError | None, *, is_interval: bool = True) -> None:
         if error is None:

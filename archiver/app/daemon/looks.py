@@ -76,9 +76,5 @@ def _find_recovered(vitals: Vitals, statuses: Sequence[AccountStatus]) -> None:
 
 
 def _is_well(account: AccountVitals, status: AccountStatus) -> bool:
-    since, walks = account.trouble_since, account.current(status).walks.values()
-    return (
-        since is not None
-        and bool(walks)
-        and all(walk.last_complete_at is not None and walk.last_complete_at > since for walk in walks)
-    )
+    since, read_at = account.trouble_since, account.read_at(status)
+    return since is not None and read_at is not None and read_at > since

@@ -73,18 +73,18 @@ class Timetable:
 
     def next_at(self, account: AccountName, kind: RunKind) -> datetime | None:
         """When a run of an account is due next; None when it has no such run."""
-        job = self._scheduler.get_job(f"{account} {kind}")
+        job = self._scheduler.get_job(_job(account, kind))
         due: datetime | None = job.next_run_time if job else None
         return due
 
     def missed(self, account: AccountName, kind: RunKind, since: datetime) -> datetime | None:
         """The last fire time after ``since`` that has come; None when there was none, or there is no such run."""
-        if (entry := self._expressions.get(f"{account} {kind}")) is None:
+        if (entry := self._expressions.get(_job(account, kind))) is None:
             return None
         return latest_due(entry[2], self.timezone, since, datetime.now(UTC))
 
     def _add(self, account: AccountName, kind: RunKind, expression: Expression) -> None:
-        name = f"{account} {kind}"
+        name = _job(account, kind)
         self._expressions[name] = account, kind, expression
         self._scheduler.add_job(
             _nothing,
@@ -207,6 +207,10 @@ def latest_due(expression: Expression, zone: tzinfo, since: datetime, until: dat
 
 def _expressions(schedule: AccountSchedule) -> Mapping[RunKind, Expression]:
     return {RunKind.WALK: schedule.walk, RunKind.FULL_WALK: schedule.full_walk, RunKind.VERIFY: schedule.verify}
+
+
+def _job(account: AccountName, kind: RunKind) -> str:
+    return f"{account} {kind}"
 
 
 async def _nothing() -> None:

@@ -1,5 +1,6 @@
 """How the daemon itself fares, beside what the catalog says: troubles, and what is under way."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -30,11 +31,23 @@ class AccountVitals:
     next_walk_at: datetime | None = None
     listings: frozenset[ListingName] | None = None
 
+    def is_asked_for(self, listing: ListingName) -> bool:
+        """Whether the configuration still asks for a listing, as far as is known."""
+        return self.listings is None or listing in self.listings
+
+    def unread(self, walked: Iterable[ListingName]) -> frozenset[ListingName]:
+        """The listings that the configuration asks for and that are not among those ``walked``."""
+        return (self.listings or frozenset()).difference(walked)
+
     def current(self, status: AccountStatus) -> AccountStatus:
         """The account's status without listings that the configuration asks for no more: nobody reads these again."""
-        if self.listings is None:
-            return status
-        return replace(status, walks={name: walk for name, walk in status.walks.items() if name in self.listings})
+        return replace(status, walks={name: walk for name, walk in status.walks.items() if self.is_asked_for(name)})
+
+    def read_at(self, status: AccountStatus) -> datetime | None:
+        """Since when every listing that was walked is read to its end, by whomever; None while one never was."""
+        walks = self.current(status).walks.values()
+        read = [walk.last_complete_at for walk in walks if walk.last_complete_at is not None]
+        return min(read) if read and len(read) == len(walks) else None
 
     def fail(self, error: ArchiverError, now: datetime, *, is_interval: bool = True) -> None:
         """A walk was spoiled, with ``is_interval`` one of those that come at every interval."""

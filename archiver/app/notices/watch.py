@@ -99,11 +99,7 @@ def _failing(account: AccountVitals, status: AccountStatus | None, bounds: Bound
 
 def _read_at(account: AccountVitals, status: AccountStatus) -> datetime | None:
     """Since when every listing of an account is read to its end, by whichever process; None while one never was."""
-    walks = account.current(status).walks
-    read = [walk.last_complete_at for walk in walks.values() if walk.last_complete_at is not None]
-    if not read or len(read) < len(walks) or (account.listings or frozenset()) - walks.keys():
-        return None
-    return min(read)
+    return None if account.unread(status.walks) else account.read_at(status)
 
 
 def _expiry(status: AccountStatus, now: datetime) -> Finding:

@@ -77,7 +77,7 @@ class AccountView:
 
     def is_walked(self, listing: ListingName) -> bool:
         """Whether a listing is still one to walk, as far as is known."""
-        return self.vitals is not None and (self.vitals.listings is None or listing in self.vitals.listings)
+        return self.vitals is not None and self.vitals.is_asked_for(listing)
 
     @property
     def total(self) -> int:
@@ -101,16 +101,17 @@ class AccountView:
 def render(sight: Sight) -> str:
     """The page as HTML; whatever came from a provider is escaped."""
     statuses = sight.glance.statuses if sight.glance is not None else ()
-    accounts = _accounts(statuses, sight)
+    reasons = sorted(sight.reasons, key=_urgency)
+    accounts = _accounts(statuses, reasons, sight.vitals)
     return _PAGES.get_template("status.html").render(
         sight=sight,
         now=sight.now,
         refresh_s=REFRESH_S,
         version=version("recording-archiver"),
         vitals=sight.vitals,
-        reasons=sorted(sight.reasons, key=_urgency),
-        is_losing=any(reason.code in LOSING for reason in sight.reasons),
-        has_lost=any(reason.code in LOSING and reason.seconds < 0 for reason in sight.reasons),
+        reasons=reasons,
+        is_losing=any(reason.code in LOSING for reason in reasons),
+        has_lost=any(reason.code in LOSING and reason.seconds < 0 for reason in reasons),
         accounts=accounts,
         shown=_SHOWN,
         total=sum(account.total for account in accounts),
@@ -128,8 +129,7 @@ def _urgency(reason: Reason) -> tuple[bool, bool]:
     return reason.code not in LOSING, reason.account is not None
 
 
-def _accounts(statuses: Sequence[AccountStatus], sight: Sight) -> Sequence[AccountView]:
-    reasons, vitals = sorted(sight.reasons, key=_urgency), sight.vitals
+def _accounts(statuses: Sequence[AccountStatus], reasons: Sequence[Reason], vitals: Vitals) -> Sequence[AccountView]:
     known = {status.account: status for status in statuses}
     ordered = sorted(reasons, key=lambda reason: reason.account or "")
     by_account = {name: list(some) for name, some in groupby(ordered, key=lambda reason: reason.account)}

@@ -78,7 +78,7 @@ def account_reasons(
         if name in known:
             yield from freshness(account.current(known[name]), bounds, now)
         walked = known[name].walks if name in known else {}
-        missing = sorted((account.listings or frozenset()) - walked.keys())
+        missing = sorted(account.unread(walked))
         if not walked or missing:
             which = f"listing {', '.join(missing)}" if missing else "the account"
             message = f"{which} was not read yet"

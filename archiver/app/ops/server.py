@@ -32,9 +32,8 @@ _IDLE_S: Final = 75.0
 """A connection without a request is closed after so long."""
 
 _LIBRARY_LOG: Final = logging.getLogger("archiver.ops")
-_LIBRARY_LOG.setLevel(
-    logging.CRITICAL
-)  # it would report each request of a stranger that is no HTTP as an error of ours
+# It would report each request of a stranger that is no HTTP as an error of ours
+_LIBRARY_LOG.setLevel(logging.CRITICAL)
 
 
 @dataclass(slots=True, kw_only=True)

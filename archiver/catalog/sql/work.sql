@@ -5,8 +5,8 @@ SELECT clock_timestamp()
 -- name: claim
 -- Take what is due under new leases, the earliest-expiring first, as far as the account has slots; a pass takes each
 -- once, whether it is due or not. Where only what is due is asked for, a recording goes on with the attempts that it has
--- left before it begins with another pass. $1 account's name, $2 limit, $3 lease, $4 start
--- of the pass, $5 attempts per pass, $6 since, $7 until, $8 whether due only, $9 slots of the account (null: no bound).
+-- left before it begins with another pass. $1 account's name, $2 limit, $3 lease, $4 start of the pass, $5 attempts per
+-- pass, $6 since, $7 until, $8 whether due only, $9 slots of the account (null: no bound).
 WITH free AS (
     SELECT number FROM account_slots
     WHERE account_id = (SELECT id FROM accounts WHERE name = $1) AND number <= $9::integer
